@@ -1,0 +1,1 @@
+"""Web Annotations, the Europeana annotation client and the publication ledger."""

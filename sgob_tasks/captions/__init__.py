@@ -1,0 +1,1 @@
+"""Sentences: which metadata sentences already are captions."""

@@ -1,0 +1,1 @@
+"""Run Slurm jobs over SSH, each exactly once. Knows nothing of pictures."""

@@ -1,0 +1,140 @@
+"""All settings in one place: nothing else reads the environment.
+
+Sources, strongest first: environment variables (``SGOB_EUROPEANA__API_KEY``), then the file ``$SGOB_HOME/sgob.toml``
+(written by ``sgob sandbox up`` with mode 600, or by an operator), then the defaults below, which fit the real services.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+def home() -> Path:
+    """Return the folder that holds everything this installation writes (``SGOB_HOME``, by default ``.sgob``)."""
+    return Path(os.environ.get("SGOB_HOME", ".sgob")).resolve()
+
+
+class EuropeanaSettings(BaseModel):
+    """Europeana's Search, Record and Annotation APIs."""
+
+    api_url: str = "https://api.europeana.eu"
+    api_key: SecretStr = SecretStr("")
+    token_url: str = "https://auth.europeana.eu/auth/realms/europeana/protocol/openid-connect/token"  # noqa: S105
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    query: str = "*:*"
+    filters: list[str] = ["TYPE:IMAGE", "contentTier:(3 OR 4)"]
+    reusability: str = "open"
+    min_interval_s: float = Field(0.5, ge=0, description="pause between two calls")
+    timeout_s: float = Field(60.0, gt=0)
+    max_window_records: int = Field(50_000, ge=100, description="split an update window that holds more")
+    user_agent: str = "SaintGeorgeOnABike/0.1 (+https://saintgeorgeonabike.eu)"
+
+
+class MediaSettings(BaseModel):
+    """Limits for fetching pictures from strangers' hosts."""
+
+    workers: int = Field(8, ge=1)
+    per_host: int = Field(2, ge=1)
+    timeout_s: float = Field(60.0, gt=0)
+    max_bytes: int = Field(50 * 2**20, gt=0)
+    max_pixels: int = Field(100_000_000, gt=0)
+    min_side_px: int = Field(32, gt=0)
+    max_attempts: int = Field(5, ge=1)
+    allow_private_addresses: bool = False
+
+
+class ClusterSettings(BaseModel):
+    """Which site of hpc_templates/sites to use, and how the command line reaches it."""
+
+    site: str = Field("sandbox", description="name of a file in hpc_templates/sites, or a path to one")
+    host: str = "127.0.0.1"
+    port: int = 22
+    user: str = ""
+    key_file: Path | None = None
+    host_key: str = Field("", description="'ssh-ed25519 AAAA...' of the login node; it is pinned")
+    poll_interval_s: float = Field(30.0, gt=0)
+
+
+class StorageSettings(BaseModel):
+    """An S3-compatible object store for published data sets."""
+
+    endpoint_url: str | None = None
+    bucket: str = "sgob-datasets"
+    region: str = "eu-west-1"
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+
+
+class PublishSettings(BaseModel):
+    """What is published and when a person has to approve it first."""
+
+    min_score: float = Field(0.5, ge=0, le=1)
+    require_approval: bool = True
+    describe: bool = True
+    licence: str = "http://creativecommons.org/publicdomain/zero/1.0/"
+
+
+class TrainingSettings(BaseModel):
+    """Where the detector's training data is and how it is trained unless a run says otherwise."""
+
+    dataset: Path | None = Field(None, description="folder with images/ and annotations/*.xml (Pascal VOC)")
+    preset: str = "resnet101"
+    epochs: int = Field(50, ge=1)
+    ranks: int = Field(2, ge=1)
+    batch_size: int = Field(2, ge=1, description="images of one rank and step")
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one installation."""
+
+    model_config = SettingsConfigDict(env_prefix="SGOB_", env_nested_delimiter="__", extra="forbid")
+
+    home: Path = Field(default_factory=home)
+    database_url: SecretStr | None = Field(None, description="a PostgreSQL server; unset: the embedded one")
+    captions_csv: Path | None = Field(None, description="labelled sentences (text,label) for the caption classifier")
+    europeana: EuropeanaSettings = EuropeanaSettings()
+    media: MediaSettings = MediaSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    storage: StorageSettings = StorageSettings()
+    publish: PublishSettings = PublishSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, then the installation's file."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=home() / "sgob.toml")
+        return init_settings, env_settings, toml
+
+    @property
+    def media_dir(self) -> Path:
+        """Pictures, addressed by SHA-256: ``media/ab/abcdef...`` (see harvest.media.media_path)."""
+        return self.home / "media"
+
+    @property
+    def models_dir(self) -> Path:
+        """Trained models, one folder per version."""
+        return self.home / "models"
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Local side of the cluster's job directories."""
+        return self.home / "jobs"
+
+    @property
+    def runs_dir(self) -> Path:
+        """One folder per nightly run, with its static report."""
+        return self.home / "runs"

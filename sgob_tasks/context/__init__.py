@@ -1,0 +1,1 @@
+"""What an artwork's date and texts say about its detections."""

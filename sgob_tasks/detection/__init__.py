@@ -1,0 +1,1 @@
+"""Mask R-CNN: model, data, training, inference, evaluation. Runs on the cluster, needs no store."""

@@ -1,0 +1,1 @@
+"""Data sets for object stores and data-sharing platforms."""

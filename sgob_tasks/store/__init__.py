@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, migrations and the queries of each step. The store is the truth."""
