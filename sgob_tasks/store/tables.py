@@ -4,8 +4,6 @@ Conventions: times are UTC with zone; years are integers; boxes are COCO ``x, y,
 picture; states are words, checked by the database. Every table has a natural key on which writes are idempotent.
 """
 
-from __future__ import annotations
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -42,7 +40,10 @@ def _id() -> Column[int]:
 
 def _time(name: str, *, now: bool = False, nullable: bool = True) -> Column[object]:
     return Column(
-        name, DateTime(timezone=True), server_default=func.now() if now else None, nullable=nullable and not now
+        name,
+        DateTime(timezone=True),
+        server_default=func.now() if now else None,
+        nullable=nullable and not now,
     )
 
 
@@ -55,7 +56,12 @@ def _state(*words: str) -> tuple[Column[str], CheckConstraint]:
 runs = Table(
     "runs",
     metadata,
-    Column("id", Text, primary_key=True, comment="Airflow run id of the enrichment, or one made by the command line"),
+    Column(
+        "id",
+        Text,
+        primary_key=True,
+        comment="Airflow run id of the enrichment, or one made by the command line",
+    ),
     Column("kind", Text, nullable=False, comment="enrich, train, ..."),
     _time("started_at", now=True),
     _time("ended_at"),
@@ -73,7 +79,13 @@ harvests = Table(
     Column("cursor", Text, comment="cursor of the next page; committed with the page before it"),
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("total", BigInteger, comment="totalResults that Europeana announced"),
-    Column("counts", JSONB, nullable=False, server_default="{}", comment="records new, changed, same, refused by reason"),
+    Column(
+        "counts",
+        JSONB,
+        nullable=False,
+        server_default="{}",
+        comment="records new, changed, same, refused by reason",
+    ),
     Column("error", Text),
     _time("started_at", now=True),
     _time("updated_at", now=True),
@@ -148,7 +160,12 @@ models = Table(
 batches = Table(
     "batches",
     metadata,
-    Column("id", Text, primary_key=True, comment="made from run, model and pictures: the same batch has the same id"),
+    Column(
+        "id",
+        Text,
+        primary_key=True,
+        comment="made from run, model and pictures: the same batch has the same id",
+    ),
     Column("run_id", Text, nullable=False),
     Column("model_id", Text, ForeignKey("models.id"), nullable=False),
     *_state("planned", "submitted", "loaded", "failed"),

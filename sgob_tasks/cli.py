@@ -1,0 +1,191 @@
+"""``sgob``: every step that a DAG runs, by hand; and the sandbox.
+
+Exit codes: 0 done, 1 failed, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sgob_tasks import __version__
+from sgob_tasks.errors import SgobError
+
+Handler = Callable[[argparse.Namespace], Any]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="sgob",
+        description="Saint George on a Bike: nightly enrichment of Europe's digitised art.",
+        epilog="Settings: environment SGOB_... or $SGOB_HOME/sgob.toml (see sgob_tasks/config.py). "
+        "Every step that a DAG runs can be run by hand; running one twice changes nothing.",
+    )
+    parser.add_argument("--version", action="version", version=f"sgob {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is done, not only what is wrong")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, handler: Handler, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        sub.set_defaults(handler=handler)
+        return sub
+
+    sandbox = verb("sandbox", _sandbox, "start, stop or show the platform on this one machine")
+    sandbox.add_argument("action", choices=["up", "down", "status"])
+    sandbox.add_argument(
+        "--collection", type=Path, metavar="DIR", help="pictures and a CSV that Europeana's stand-in serves"
+    )
+    sandbox.add_argument("--keep-slurm", action="store_true", help="with down: leave Slurm and sshd to other platforms")
+    demo = verb("demo", _demo, "start the sandbox and run one night through Airflow")
+    demo.add_argument("--collection", type=Path, metavar="DIR", help="a folder with pictures and a CSV")
+    demo.add_argument("--budget", type=int, metavar="S", help="training budget in seconds")
+
+    verb("migrate", _step("store.migrate"), "bring the store's tables up to date")
+    harvest = verb("harvest", _step("harvest.harvest", "window_from", "window_to"), "harvest new and changed records")
+    harvest.add_argument(
+        "--from", dest="window_from", metavar="TIME", help="changed since (ISO 8601); default: the last harvest"
+    )
+    harvest.add_argument("--to", dest="window_to", metavar="TIME", help="changed until; default: now")
+    fetch = verb("fetch", _step("harvest.fetch_pictures", "limit"), "fetch the pictures of harvested records")
+    fetch.add_argument("--limit", type=int, metavar="N", help="at most this many")
+    recheck = verb("recheck", _step("harvest.recheck_records", "limit"), "ask again for records that may have gone")
+    recheck.add_argument("--limit", type=int, default=500, metavar="N", help="at most this many (default: 500)")
+
+    train = verb("train", _train, "train a detector on the cluster and register it")
+    train.add_argument(
+        "--dataset", metavar="DIR", help="images/ with annotations/*.xml (VOC) or train.json and val.json (COCO)"
+    )
+    train.add_argument("--preset", choices=["tiny", "resnet50", "resnet101"])
+    train.add_argument("--epochs", type=int, metavar="N")
+    train.add_argument("--budget", dest="budget_s", type=int, metavar="S", help="training budget in seconds")
+    train.add_argument("--promote", choices=["auto", "always", "never"], default="auto", help="make it the champion")
+    enrich = verb("enrich", _enrich, "find what new pictures show, correct it and compose annotations")
+    enrich.add_argument("--limit", type=int, metavar="N", help="at most this many pictures")
+    enrich.add_argument("--shard-size", type=int, metavar="N", help="pictures per task of the array")
+    verb("context", _step("enrich.time_context"), "apply the time context to all detections")
+    verb("captions", _step("enrich.classify_captions"), "classify the sentences of the metadata")
+    annotate = verb("annotate", _step("enrich.annotate", "run_id"), "compose Web Annotations")
+    annotate.add_argument("--run", dest="run_id", default=None, help=argparse.SUPPRESS)
+    verb("approve", _step("publish.approve"), "approve all proposed annotations for publication")
+    publish = verb("publish", _step("publish.publish", "limit"), "publish approved annotations to Europeana")
+    publish.add_argument("--limit", type=int, metavar="N", help="at most this many")
+    verb("share", _step("share.share"), "build the data set and put it on the object store")
+    report = verb("report", _step("report.write_report", "run_id"), "write the page of a run")
+    report.add_argument("--run", dest="run_id", metavar="ID", help="default: the last run")
+    verb("deploy", _step("cluster.deploy"), "put this version of the code on the cluster")
+    verb("status", _step("report.status"), "counts by state of everything in the store")
+    return parser
+
+
+def _step(name: str, *arguments: str) -> Handler:
+    """Return a handler that runs one step with some of the parsed arguments."""
+
+    def handle(parsed: argparse.Namespace) -> Any:
+        import importlib
+
+        from sgob_tasks.config import Settings
+
+        module, function = name.rsplit(".", 1)
+        step = getattr(importlib.import_module(f"sgob_tasks.steps.{module}"), function)
+        return step(Settings(), **{argument: getattr(parsed, argument) for argument in arguments})
+
+    return handle
+
+
+def _run_id() -> str:
+    return f"by-hand-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}"
+
+
+def _train(parsed: argparse.Namespace) -> Any:
+    from sgob_tasks.config import Settings
+    from sgob_tasks.steps import cluster, train
+
+    settings, run_id = Settings(), _run_id()
+    options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s")}
+    job = train.prepare(settings, run_id=run_id, **options)
+    cluster.run_job(settings, job)
+    return train.register(settings, run_id=run_id, job=job, promote=parsed.promote)
+
+
+def _enrich(parsed: argparse.Namespace) -> Any:
+    from sgob_tasks.config import Settings
+    from sgob_tasks.steps import cluster, enrich, report
+
+    settings, run_id = Settings(), _run_id()
+    batch = enrich.plan_batch(settings, run_id=run_id, limit=parsed.limit, shard_size=parsed.shard_size)
+    result: dict[str, Any] = {"run": run_id, "batch": batch}
+    if batch["pictures"]:
+        cluster.run_job(settings, batch)
+        result["load"] = enrich.load(settings, batch=batch)
+    result["context"] = enrich.time_context(settings)
+    result["captions"] = enrich.classify_captions(settings)
+    result["annotations"] = enrich.annotate(settings, run_id=run_id)
+    result["report"] = report.write_report(settings, run_id=run_id)
+    return result
+
+
+def _sandbox(parsed: argparse.Namespace) -> Any:
+    from sgob_tasks.sandbox.platform import Platform
+
+    platform = Platform.here()
+    if parsed.action == "up":
+        return platform.up(collection=parsed.collection)
+    if parsed.action == "down":
+        return platform.down(keep_slurm=parsed.keep_slurm)
+    return platform.status()
+
+
+def _demo(parsed: argparse.Namespace) -> Any:
+    from sgob_tasks.sandbox.demo import run_demo
+
+    return run_demo(collection=parsed.collection, budget_s=parsed.budget)
+
+
+def _show(result: Any, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=2, default=str))  # noqa: T201 - the command's output
+        return
+    _show_tree(result, 0)
+
+
+def _show_tree(value: Any, depth: int) -> None:
+    if not isinstance(value, dict):
+        print("  " * depth + str(value))  # noqa: T201 - the command's output
+        return
+    for name, entry in value.items():
+        if isinstance(entry, dict) and entry:
+            print("  " * depth + f"{name}:")  # noqa: T201 - the command's output
+            _show_tree(entry, depth + 1)
+        else:
+            print("  " * depth + f"{name}: {'-' if entry in ({}, None) else entry}")  # noqa: T201 - the command's output
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    parsed = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if parsed.verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        result = parsed.handler(parsed)
+    except SgobError as error:
+        print(f"sgob {parsed.verb}: {error}", file=sys.stderr)  # noqa: T201 - the command's output
+        return 1
+    except KeyboardInterrupt:
+        print(f"sgob {parsed.verb}: stopped", file=sys.stderr)  # noqa: T201 - the command's output
+        return 1
+    if result is not None:
+        _show(result, as_json=parsed.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""Drive one night through Airflow as an operator would, and tell in the terminal how far it is.
+
+Train a detector when there is none, then harvest; the other DAGs follow by their assets, as they do every night.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sgob_tasks.errors import PermanentError, TransientError
+from sgob_tasks.sandbox.airflow import AirflowClient
+
+TRAIN = "train_detector"
+NIGHT = ("harvest_europeana", "enrich_pictures", "publish_annotations", "share_datasets")
+DAGS = (TRAIN, *NIGHT)
+LONG_TASKS = {"train", "infer"}  # their last log line is shown while they run
+DONE = {"success", "failed"}
+POLL_S = 1.0
+SHOW_LOG_EVERY_S = 15.0
+
+
+@dataclass
+class Night:
+    """What was run.
+
+    Attributes:
+        run_ids: DAG id to run id.
+        seconds: DAG id to wall-clock seconds of its run.
+    """
+
+    run_ids: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class NightDriver:
+    """Runs DAGs one after the other and reports each task as it changes."""
+
+    def __init__(self, client: AirflowClient, say: Callable[[str], None] | None = None) -> None:
+        self.client = client
+        self.say = say or (lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - progress for a person
+        self.night = Night()
+
+    def run(self, *, train: bool, conf: Mapping[str, Mapping[str, object]], timeout_s: float = 3600.0) -> Night:
+        """Run the training where asked for, then the night.
+
+        Args:
+            train: whether to run ``train_detector`` first.
+            conf: run parameters by DAG id.
+            timeout_s: for each DAG run.
+
+        Raises:
+            PermanentError: a run failed; the message holds the end of the failed task's log.
+        """
+        self.client.wait_for_dags(list(DAGS))
+        for dag_id in DAGS:
+            if dag_id != NIGHT[0]:
+                self.client.unpause(dag_id)
+        if train:
+            run_id = self.client.trigger(TRAIN, conf.get(TRAIN))
+            self._follow(TRAIN, run_id, timeout_s)
+        started = datetime.now(timezone.utc) - timedelta(seconds=2)
+        self._follow(NIGHT[0], self._start_harvest(conf.get(NIGHT[0], {})), timeout_s)
+        for dag_id in NIGHT[1:]:
+            self._follow(dag_id, self._triggered_run(dag_id, started), timeout_s)
+        return self.night
+
+    def _start_harvest(self, conf: Mapping[str, object]) -> str:
+        """Start the nightly DAG: the first time its schedule does, afterwards by hand."""
+        dag_id = NIGHT[0]
+        if self.client.unpause(dag_id):
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:  # the scheduler makes the run of the last closed interval
+                runs = self.client.runs(dag_id)
+                if runs:
+                    return str(runs[0]["dag_run_id"])
+                time.sleep(POLL_S)
+        return self.client.trigger(dag_id, conf)
+
+    def _triggered_run(self, dag_id: str, since: datetime) -> str:
+        """Wait for the run that an asset event has started."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for run in self.client.runs(dag_id):
+                if datetime.fromisoformat(run["run_after"]) >= since:
+                    return str(run["dag_run_id"])
+            time.sleep(POLL_S)
+        raise PermanentError(f"no run of {dag_id} was started by its assets within 60 s")
+
+    def _follow(self, dag_id: str, run_id: str, timeout_s: float) -> None:
+        self.say(f"{dag_id}  ({run_id})")
+        seen: dict[tuple[str, int], str] = {}
+        began = time.monotonic()
+        shown = began
+        last_line = ""
+        while True:
+            run = self.client.run(dag_id, run_id)
+            tasks = self.client.task_instances(dag_id, run_id)
+            for task in sorted(tasks, key=lambda task: str(task["start_date"] or "~")):
+                self._report(task, seen, time.monotonic() - began)
+            if run["state"] in DONE:
+                break
+            if time.monotonic() - shown >= SHOW_LOG_EVERY_S:
+                shown = time.monotonic()
+                last_line = self._show_log(dag_id, run_id, tasks, last_line)
+            if time.monotonic() - began > timeout_s:
+                raise PermanentError(f"{dag_id} did not end within {timeout_s:.0f} s")
+            time.sleep(POLL_S)
+        self.night.run_ids[dag_id] = run_id
+        self.night.seconds[dag_id] = time.monotonic() - began
+        if run["state"] == "failed":
+            raise PermanentError(f"{dag_id} failed ({run_id})\n{self._failure(dag_id, run_id, tasks)}")
+
+    def _report(self, task: Mapping[str, Any], seen: dict[tuple[str, int], str], elapsed_s: float) -> None:
+        key = (str(task["task_id"]), int(task["map_index"]))
+        state = str(task["state"])
+        if seen.get(key) == state or state in {"None", "scheduled", "queued", "removed"}:
+            return
+        seen[key] = state
+        name = key[0] if key[1] < 0 else f"{key[0]}[{key[1]}]"
+        words = {"deferred": "waits for the cluster", "up_for_retry": "failed, will be tried again"}
+        duration = f"  {task['duration']:.1f} s" if state in DONE and task["duration"] else ""
+        self.say(f"  {elapsed_s:6.1f} s  {name:<24} {words.get(state, state)}{duration}")
+
+    def _show_log(self, dag_id: str, run_id: str, tasks: list[dict[str, Any]], last_line: str) -> str:
+        for task in tasks:
+            if task["task_id"] in LONG_TASKS and task["state"] in {"running", "deferred"}:
+                try:
+                    lines = [line for line in self.client.task_log(dag_id, run_id, task) if line.strip()]
+                except (PermanentError, TransientError):
+                    return last_line  # the log is being written; the next look will see it
+                if lines and lines[-1] != last_line:
+                    self.say(f"            {task['task_id']}: {lines[-1][:150]}")
+                    return lines[-1]
+        return last_line
+
+    def _failure(self, dag_id: str, run_id: str, tasks: list[dict[str, Any]]) -> str:
+        for task in tasks:
+            if task["state"] == "failed":
+                lines = list(self.client.task_log(dag_id, run_id, task))
+                return f"{task['task_id']} failed; end of its log:\n" + "\n".join(lines[-25:])
+        return "no task failed"

@@ -1,0 +1,437 @@
+"""What the page of one run shows: its pictures with all that was found out about them, its jobs, its failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgob_tasks.store import tables as t
+from sgob_tasks.store.summary import ModelView, Run, last_runs, models, relabelled
+
+MAX_PICTURES = 240
+REASONS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A Europeana record as its metadata describes it. All texts come from strangers."""
+
+    id: str
+    title: str | None
+    creator: str | None
+    date_text: str | None
+    year_from: int | None
+    year_to: int | None
+    rights: str | None
+    data_provider: str | None
+    image_url: str | None
+    landing_url: str | None
+
+    @property
+    def item_uri(self) -> str:
+        """Europeana's identifier of the item (http on purpose)."""
+        return f"http://data.europeana.eu/item{self.id}"
+
+
+@dataclass(frozen=True)
+class DetectionView:
+    """A box and what it is taken for, before and after context.
+
+    Attributes:
+        id: in the store.
+        box: COCO x, y, width, height in pixels of the stored picture.
+        class_name: what the detector said, with ``score``.
+        label: class after context, with ``label_score``; None where context has not run or took the class away.
+        label_reason: why context changed label or score; None where it did not.
+    """
+
+    id: int
+    box: tuple[float, float, float, float]
+    class_name: str
+    score: float
+    label: str | None
+    label_score: float | None
+    label_reason: str | None
+
+    @property
+    def change(self) -> str:
+        """What context did: ``relabelled``, ``removed``, ``rescored`` or nothing (an empty string)."""
+        if self.label_reason is None:
+            return ""
+        if self.label is None:
+            return "removed"
+        return "rescored" if self.label == self.class_name else "relabelled"
+
+    @property
+    def final(self) -> str:
+        """The class to show: after context where there is one."""
+        return self.label if self.label is not None else self.class_name
+
+    @property
+    def final_score(self) -> float:
+        """The score that belongs to ``final``."""
+        return self.label_score if self.label is not None and self.label_score is not None else self.score
+
+
+@dataclass(frozen=True)
+class CaptionView:
+    """A sentence that says what is depicted, with the classifier's probability."""
+
+    text: str
+    language: str | None
+    source: str
+    score: float
+
+
+@dataclass(frozen=True)
+class AnnotationView:
+    """A Web Annotation and how far it got; ``external_id`` is Europeana's identifier once it is published."""
+
+    key: str
+    motivation: str
+    state: str
+    reason: str | None
+    score: float
+    document: Mapping[str, Any]
+    detection_id: int | None
+    external_id: str | None
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """One picture of one record. ``state`` and ``reason`` are those of its place in the batch."""
+
+    record: RecordView
+    sha256: str
+    width: int
+    height: int
+    state: str
+    reason: str | None
+    detections: tuple[DetectionView, ...] = ()
+    captions: tuple[CaptionView, ...] = ()
+    annotations: tuple[AnnotationView, ...] = ()
+
+    @property
+    def corrected(self) -> bool:
+        """Whether context changed or took away a class in this picture."""
+        return any(found.change in {"relabelled", "removed"} for found in self.detections)
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A Slurm job of the run."""
+
+    key: str
+    cluster: str
+    job_id: str | None
+    state: str
+    slurm_state: str | None
+    tasks: int
+    reason: str | None
+    intended_at: datetime
+    submitted_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong in one step, how often.
+
+    Attributes:
+        step: where, in words.
+        state: the row's state.
+        reason: why, as it was recorded.
+        count: how many.
+        of_run: False for what stands in the whole store (pictures that could not be fetched belong to no run).
+    """
+
+    step: str
+    state: str
+    reason: str
+    count: int
+    of_run: bool
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Counts over all pictures of the run, also those that the page leaves out."""
+
+    pictures: int = 0
+    failed: int = 0
+    waiting: int = 0
+    detections: int = 0
+    corrected: int = 0
+    corrected_pictures: int = 0
+    captions: int = 0
+    annotations: int = 0
+    published: int = 0
+
+
+@dataclass(frozen=True)
+class RunView:
+    """Everything on the page. ``run`` is None where the store has no run (yet), or not the one asked for."""
+
+    run: Run | None
+    counts: RunCounts
+    pictures: tuple[PictureView, ...]
+    jobs: tuple[JobView, ...]
+    failures: tuple[Failure, ...]
+    model: ModelView | None
+    runs: tuple[Run, ...]
+
+
+def find_run(connection: sa.Connection, run_id: str | None) -> Run | None:
+    """Return the run called ``run_id``; without an id the newest enrichment, or else the newest run of any kind."""
+    r = t.runs.c
+    query = sa.select(r.id, r.kind, r.started_at, r.ended_at, r.summary)
+    if run_id is None:
+        query = query.order_by((r.kind == "enrich").desc(), r.started_at.desc(), r.id).limit(1)
+    else:
+        query = query.where(r.id == run_id)
+    row = connection.execute(query).one_or_none()
+    return Run(*row) if row else None
+
+
+def _items(run_id: str) -> sa.CTE:
+    """Select the run's pictures, each once: the newest batch that has it decides about state and model."""
+    b, i = t.batches.c, t.batch_items.c
+    return (
+        sa.select(i.sha256, b.model_id, i.state, i.reason)
+        .distinct(i.sha256)
+        .join_from(t.batch_items, t.batches, i.batch_id == b.id)
+        .where(b.run_id == run_id)
+        .order_by(i.sha256, b.created_at.desc(), b.id)
+        .cte("items")
+    )
+
+
+def _pictures_query(items: sa.CTE) -> sa.CTE:
+    """Select one row for every picture of every record, with how much was found and changed in it."""
+    d, m = t.detections.c, t.media.c
+    count = sa.func.count(d.id)
+    return (
+        sa.select(
+            m.record_id,
+            m.sha256,
+            sa.func.min(m.width).label("width"),
+            sa.func.min(m.height).label("height"),
+            items.c.model_id,
+            items.c.state,
+            items.c.reason,
+            count.label("found"),
+            count.filter(relabelled()).label("changed"),
+        )
+        .join_from(items, t.media, sa.and_(m.sha256 == items.c.sha256, m.state == "fetched"))
+        .outerjoin(
+            t.detections,
+            sa.and_(d.record_id == m.record_id, d.sha256 == m.sha256, d.model_id == items.c.model_id),
+        )
+        .group_by(m.record_id, m.sha256, items.c.model_id, items.c.state, items.c.reason)
+        .cte("pictures")
+    )
+
+
+def _pictures(connection: sa.Connection, pictures: sa.CTE, limit: int) -> tuple[PictureView, ...]:
+    p, r = pictures.c, t.records.c
+    rows = connection.execute(
+        sa.select(
+            r.id, r.title, r.creator, r.date_text, r.year_from, r.year_to, r.rights, r.data_provider, r.image_url,
+            r.landing_url, p.sha256, p.width, p.height, p.state, p.reason, p.model_id,
+        )
+        .join_from(pictures, t.records, r.id == p.record_id)
+        .order_by((p.changed > 0).desc(), (p.state == "failed").desc(), p.found.desc(), r.id, p.sha256)
+        .limit(limit)
+    ).all()  # fmt: skip
+    ids = sorted({row.id for row in rows})
+    found = _detections(connection, [(row.id, row.sha256, row.model_id) for row in rows])
+    captions, annotations = _captions(connection, ids), _annotations(connection, ids)
+    views = []
+    for row in rows:
+        picture = PictureView(
+            RecordView(*tuple(row)[:10]), row.sha256, row.width or 0, row.height or 0, row.state, row.reason
+        )
+        mine = tuple(found.get((row.id, row.sha256), ()))
+        boxes = {detection.id for detection in mine}
+        views.append(
+            replace(
+                picture,
+                detections=mine,
+                captions=tuple(captions.get(row.id, ())),
+                annotations=tuple(
+                    one for one in annotations.get(row.id, ()) if one.detection_id is None or one.detection_id in boxes
+                ),
+            )
+        )
+    return tuple(views)
+
+
+def _detections(
+    connection: sa.Connection, pictures: Sequence[tuple[str, str, str]]
+) -> dict[tuple[str, str], list[DetectionView]]:
+    d = t.detections.c
+    found: dict[tuple[str, str], list[DetectionView]] = {}
+    rows = connection.execute(
+        sa.select(
+            d.record_id, d.sha256, d.id, d.x, d.y, d.width, d.height, d.class_name, d.score, d.label, d.label_score,
+            d.label_reason,
+        )
+        .where(sa.tuple_(d.record_id, d.sha256, d.model_id).in_(pictures))
+        .order_by(d.record_id, d.sha256, d.ordinal)
+    )  # fmt: skip
+    for row in rows:
+        box = (row.x, row.y, row.width, row.height)
+        found.setdefault((row.record_id, row.sha256), []).append(DetectionView(row.id, box, *tuple(row)[7:]))
+    return found
+
+
+def _captions(connection: sa.Connection, records: Sequence[str]) -> dict[str, list[CaptionView]]:
+    c = t.captions.c
+    captions: dict[str, list[CaptionView]] = {}
+    rows = connection.execute(
+        sa.select(c.record_id, c.text, c.language, c.source, c.score)
+        .distinct(c.record_id, c.text_hash)
+        .where(c.record_id.in_(records), c.is_caption)
+        .order_by(c.record_id, c.text_hash, c.id.desc())
+    )
+    for row in rows:
+        captions.setdefault(row.record_id, []).append(CaptionView(*tuple(row)[1:]))
+    return {record: sorted(views, key=lambda one: -one.score) for record, views in captions.items()}
+
+
+def _annotations(connection: sa.Connection, records: Sequence[str]) -> dict[str, list[AnnotationView]]:
+    a, p = t.annotations.c, t.publications.c
+    annotations: dict[str, list[AnnotationView]] = {}
+    rows = connection.execute(
+        sa.select(
+            a.record_id, a.key, a.motivation, a.state, a.reason, a.score, a.document, a.detection_id, p.external_id
+        )
+        .join_from(
+            t.annotations,
+            t.publications,
+            sa.and_(p.subject == a.key, p.destination == "europeana"),
+            isouter=True,
+        )
+        .where(a.record_id.in_(records), a.state != "superseded")
+        .order_by(a.record_id, a.motivation, a.score.desc(), a.key)
+    )
+    for row in rows:
+        annotations.setdefault(row.record_id, []).append(AnnotationView(*tuple(row)[1:]))
+    return annotations
+
+
+def _counts(connection: sa.Connection, items: sa.CTE, pictures: sa.CTE) -> RunCounts:
+    count, p = sa.func.count(), pictures.c
+    total, failed, waiting = connection.execute(
+        sa.select(
+            count,
+            count.filter(items.c.state == "failed"),
+            count.filter(items.c.state == "planned"),
+        ).select_from(items)
+    ).one()
+    found, changed, changed_pictures = connection.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(p.found), 0),
+            sa.func.coalesce(sa.func.sum(p.changed), 0),
+            count.filter(p.changed > 0),
+        )
+    ).one()
+    mine = sa.select(p.record_id)
+    captions = connection.scalar(
+        sa.select(sa.func.count(sa.distinct(sa.tuple_(t.captions.c.record_id, t.captions.c.text_hash)))).where(
+            t.captions.c.is_caption, t.captions.c.record_id.in_(mine)
+        )
+    )
+    annotations, published = connection.execute(
+        sa.select(count, count.filter(t.annotations.c.state == "published")).where(
+            t.annotations.c.record_id.in_(mine), t.annotations.c.state != "superseded"
+        )
+    ).one()
+    return RunCounts(
+        pictures=total,
+        failed=failed,
+        waiting=waiting,
+        detections=int(found),
+        corrected=int(changed),
+        corrected_pictures=changed_pictures,
+        captions=captions or 0,
+        annotations=annotations,
+        published=published,
+    )
+
+
+def _jobs(connection: sa.Connection, run: Run) -> tuple[JobView, ...]:
+    """Select the jobs whose owner names the run, and those that began while it went on."""
+    j = t.slurm_jobs.c
+    named = sa.func.strpos(j.owner, run.id) > 0
+    during = j.intended_at.between(run.started_at, sa.func.coalesce(run.ended_at, sa.func.now()))
+    rows = connection.execute(
+        sa.select(
+            j.key, j.cluster, j.job_id, j.state, j.slurm_state, j.tasks, j.reason, j.intended_at, j.submitted_at,
+            j.ended_at,
+        )
+        .where(sa.or_(named, during))
+        .order_by(j.intended_at, j.key)
+    )  # fmt: skip
+    return tuple(JobView(*tuple(row)) for row in rows)
+
+
+def _failures(connection: sa.Connection, items: sa.CTE, run: Run) -> Iterable[Failure]:
+    count = sa.func.count()
+
+    def grouped(
+        step: str,
+        of_run: bool,
+        state: sa.ColumnElement[str],
+        reason: sa.ColumnElement[str],
+        where: Sequence[sa.ColumnElement[bool]],
+    ) -> Iterable[Failure]:
+        why = sa.func.coalesce(reason, "no reason recorded")
+        rows = connection.execute(
+            sa.select(state, why, count)
+            .where(*where)
+            .group_by(state, why)
+            .order_by(count.desc(), why)
+            .limit(REASONS_SHOWN)
+        )
+        return (Failure(step, word, text, number, of_run) for word, text, number in rows)
+
+    a, h, m, p = t.annotations.c, t.harvests.c, t.media.c, t.publications.c
+    failed = items.c.state == "failed"
+    yield from grouped("Detecting", True, items.c.state, items.c.reason, [failed])
+    yield from grouped("Annotating", True, a.state, a.reason, [a.run_id == run.id, a.state == "invalid"])
+    broken = p.state.in_(["failed", "ambiguous"])
+    yield from grouped("Publishing", True, p.state, p.error, [p.run_id == run.id, broken])
+    yield from grouped("Harvesting", False, h.state, h.error, [h.state == "failed"])
+    yield from grouped("Fetching pictures", False, m.state, m.reason, [m.state.in_(["failed", "refused"])])
+
+
+def run_view(engine: sa.Engine, run_id: str | None = None, *, limit: int = MAX_PICTURES) -> RunView:
+    """Read what the page of a run shows, from one snapshot.
+
+    Args:
+        engine: the store.
+        run_id: which run; None for the newest enrichment.
+        limit: pictures to show: corrected ones first, then failed ones, then those with most detections.
+    """
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        run = find_run(connection, run_id)
+        registered = models(connection)
+        model = registered[0] if registered else None
+        runs = last_runs(connection)
+        if run is None:
+            return RunView(None, RunCounts(), (), (), (), model, runs)
+        items = _items(run.id)
+        pictures = _pictures_query(items)
+        return RunView(
+            run=run,
+            counts=_counts(connection, items, pictures),
+            pictures=_pictures(connection, pictures, limit),
+            jobs=_jobs(connection, run),
+            failures=tuple(_failures(connection, items, run)),
+            model=model,
+            runs=runs,
+        )

@@ -1,0 +1,70 @@
+"""What every DAG has to have, so that an operator can rely on it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docs.generate import PAGE, ROOT, load_dags, render
+
+DAG_IDS = ["enrich_pictures", "harvest_europeana", "publish_annotations", "share_datasets", "train_detector"]
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    return load_dags()
+
+
+def test_all_dags_are_there_and_import(dags: dict[str, Any]) -> None:
+    assert sorted(dags) == DAG_IDS
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_dag_follows_the_rules(dags: dict[str, Any], dag_id: str) -> None:
+    dag = dags[dag_id]
+    assert "**Healthy if**" in dag.doc_md
+    assert dag.max_active_runs == 1, "two nights at once would fetch and publish the same"
+    assert not dag.catchup
+    assert "saint-george" in dag.tags
+    for task in dag.tasks:
+        assert task.owner == "sgob"
+        assert task.retries >= 1, f"{task.task_id}: a resumed task needs a retry"
+        assert task.execution_timeout is not None
+
+
+def test_assets_join_the_dags(dags: dict[str, Any]) -> None:
+    def waits_for(dag_id: str) -> set[str]:
+        condition = getattr(dags[dag_id].timetable, "asset_condition", None)
+        return {asset.uri for _, asset in condition.iter_assets()} if condition else set()
+
+    made = {outlet.uri: dag_id for dag_id, dag in dags.items() for task in dag.tasks for outlet in task.outlets}
+    assert made[next(iter(waits_for("enrich_pictures")))] == "harvest_europeana"
+    assert made[next(iter(waits_for("publish_annotations")))] == "enrich_pictures"
+    assert made[next(iter(waits_for("share_datasets")))] == "publish_annotations"
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_parameters_have_schema_and_title(dags: dict[str, Any], dag_id: str) -> None:
+    for name in dags[dag_id].params:
+        schema = dags[dag_id].params.get_param(name).schema
+        assert "type" in schema, name
+        assert "title" in schema, name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dags").glob("*.py")), ids=lambda path: path.name)
+def test_dag_file_imports_no_domain_code_at_top_level(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    modules = [
+        name
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    ]
+    assert not [module for module in modules if module.startswith("sgob_tasks")]
+
+
+def test_generated_page_is_up_to_date(dags: dict[str, Any]) -> None:
+    assert PAGE.read_text() == render(dags), "run `make docs`"
