@@ -12,7 +12,7 @@ export SGOB_HOME ?= $(CURDIR)/.sgob$(if $(COLLECTION),-$(notdir $(abspath $(COLL
 
 PACKAGES := build-essential ca-certificates libopenmpi-dev mariadb-server munge openmpi-bin openssh-client openssh-server \
             python3.11 python3.11-dev python3.11-venv rsync slurm-wlm slurmdbd sudo
-TEST_PACKAGES := chromium fonts-dejavu-core
+TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 
 .PHONY: help system setup demo down test unit integration lint bench docs lock clean
 

@@ -65,6 +65,7 @@ class ClusterSettings(BaseModel):
     key_file: Path | None = None
     host_key: str = Field("", description="'ssh-ed25519 AAAA...' of the login node; it is pinned")
     poll_interval_s: float = Field(30.0, gt=0)
+    shard_size: int = Field(200, ge=1, description="pictures of one inference task")
 
 
 class StorageSettings(BaseModel):

@@ -1,0 +1,1 @@
+"""Share the results as a data set."""

@@ -1,0 +1,96 @@
+"""A real night through Airflow on the real parts; then a second one, which must change nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+from sgob_tasks.config import Settings
+from sgob_tasks.sandbox.night import NIGHT, TRAIN, NightDriver
+from sgob_tasks.sandbox.platform import Platform
+from sgob_tasks.store import tables as t
+from sgob_tasks.store.engine import open_store
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+
+TRAINING = {"budget_s": 75, "epochs": 1000}
+
+
+@pytest.fixture(scope="module")
+def engine(platform: Platform) -> sa.Engine:
+    return open_store(Settings(home=platform.home))
+
+
+@pytest.fixture(scope="module")
+def driver(platform: Platform) -> NightDriver:
+    return NightDriver(platform.airflow(platform.state()).client())
+
+
+@pytest.fixture(scope="module")
+def first_night(driver: NightDriver) -> dict[str, str]:
+    return driver.run(train=True, conf={TRAIN: TRAINING}).run_ids
+
+
+def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key)).mappings()]
+
+
+def test_first_night_publishes_and_reads_back(first_night: dict[str, str], engine: sa.Engine) -> None:
+    assert set(first_night) == {TRAIN, *NIGHT}
+    models = rows(engine, t.models)
+    assert [model["state"] for model in models] == ["champion"]
+    assert models[0]["scores"]["held_out"]["all"]["images"] > 0
+    assert rows(engine, t.detections), "the detector found something"
+    published = [row for row in rows(engine, t.publications) if row["destination"] == "europeana"]
+    assert published
+    assert all(row["state"] == "published" and row["verified"] and row["external_id"] for row in published)
+    assert {job["state"] for job in rows(engine, t.slurm_jobs)} == {"succeeded"}
+    assert [row["state"] for row in rows(engine, t.publications) if row["destination"] == "s3"]
+
+
+def test_bad_pictures_are_counted_with_a_reason(first_night: dict[str, str], engine: sa.Engine) -> None:
+    bad = [row for row in rows(engine, t.media) if row["state"] in {"failed", "refused"}]
+    assert bad
+    assert all(row["reason"] for row in bad)
+
+
+def test_second_night_changes_nothing(
+    first_night: dict[str, str], driver: NightDriver, engine: sa.Engine, platform: Platform
+) -> None:
+    def stable() -> dict[str, Any]:
+        keep: dict[str, Any] = {
+            name: rows(engine, table)
+            for name, table in t.metadata.tables.items()
+            if name in {"detections", "captions", "annotations", "publications", "models", "slurm_jobs"}
+        }
+        keep["records"] = [(row["id"], row["state"], row["content_hash"]) for row in rows(engine, t.records)]
+        return keep
+
+    before, stored = stable(), stored_annotations(platform)
+    driver.run(train=False, conf={})
+    after = stable()
+    for name in before:
+        assert after[name] == before[name], name
+    assert stored_annotations(platform) == stored
+
+
+def stored_annotations(platform: Platform) -> int:
+    """Return how many annotations the stand-in for Europeana holds."""
+    state = platform.state()
+    url = f"http://127.0.0.1:{state['ports']['europeana']}/_control/stats"
+    return int(requests.get(url, timeout=10).json()["annotations"])
+
+
+def test_no_secret_is_in_logs_or_store(first_night: dict[str, str], platform: Platform, engine: sa.Engine) -> None:
+    state = platform.state()
+    secrets = [state["api_key"], state["client_secret"], state["password"]]
+    for path in [*(platform.home / "airflow" / "logs").rglob("*.log"), *(platform.home / "runs").rglob("*.html")]:
+        text = path.read_text(errors="replace")
+        assert not [secret for secret in secrets if secret in text], path
+    dump = json.dumps({table.name: rows(engine, table) for table in t.metadata.sorted_tables}, default=str)
+    assert not [secret for secret in secrets if secret in dump]
