@@ -19,10 +19,11 @@ TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
+# (dpkg-query fails where it does not know one of the packages: a fresh machine.)
 # Debian would start every daemon that it installs; the sandbox starts its own, with its own configuration.
 define apt_install
-	@missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | awk '$$2 == "installed" {print $$1}' \
-	    | sort | comm -13 - <(printf '%s\n' $(1) | sort)); \
+	@installed=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null || true); \
+	missing=$$(awk '$$2 == "installed" {print $$1}' <<< "$$installed" | sort | comm -13 - <(printf '%s\n' $(1) | sort)); \
 	if [ -n "$$missing" ]; then \
 	    echo "Installing Debian packages:" $$missing; \
 	    guard=/usr/sbin/policy-rc.d; mine=; \
