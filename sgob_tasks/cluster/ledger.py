@@ -1,0 +1,71 @@
+"""The ledger of jobs: what was meant to be submitted, and what became of it. Written before and after every effect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+OPEN_STATES = frozenset({"intended", "submitted", "running"})
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job as the ledger knows it.
+
+    Attributes:
+        key: of the job.
+        cluster: name of the site.
+        owner: who waits for it.
+        state: intended, submitted, running, succeeded, failed, cancelled or lost.
+        run_dir: directory on the cluster.
+        tasks: how many indices have to succeed in all.
+        generation: number of the last submission, from 1.
+        job_id: Slurm's id of the last submission; None until it is known.
+        slurm_state: Slurm's own word, last seen.
+        reason: why it stands as it does.
+        details: indices of the last submission, failures so far, checkpoint before it, and the like.
+        intended_at: when the last submission was intended.
+        submitted_at: when its id was learnt.
+        ended_at: when it was judged.
+    """
+
+    key: str
+    cluster: str
+    owner: str
+    state: str
+    run_dir: str
+    tasks: int = 1
+    generation: int = 1
+    job_id: str | None = None
+    slurm_state: str | None = None
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    intended_at: datetime | None = None
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has not been judged for good."""
+        return self.state in OPEN_STATES
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Indices of the last submission."""
+        return tuple(self.details.get("indices", range(self.tasks)))
+
+
+class JobLedger(Protocol):
+    """Where job records are kept."""
+
+    def get(self, key: str) -> JobRecord | None:
+        """Return a job's record, None where there is none."""
+
+    def save(self, record: JobRecord) -> None:
+        """Write a record over the one with the same key.
+
+        Raises:
+            TransientError: somebody else has taken the job to a later generation meanwhile.
+        """
