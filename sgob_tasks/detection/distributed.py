@@ -1,0 +1,88 @@
+"""The ranks of a training: a thin layer over Horovod that also works for a single process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from sgob_tasks.detection.devices import cores_per_rank, use_devices
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among all.
+
+    Attributes:
+        rank: 0 to ``size - 1``; rank 0 writes the files.
+        size: number of processes.
+        local_rank: rank on this node.
+        local_size: number of processes on this node.
+    """
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+
+    @property
+    def leads(self) -> bool:
+        """True on the rank that writes the files."""
+        return self.rank == 0
+
+
+def start() -> Ranks:
+    """Join the other ranks, and give TensorFlow this rank's share of the node: one GPU, or some of the cores."""
+    if not tf.config.list_physical_devices("GPU"):
+        # The ranks' background threads meet once a cycle, and wait for each other on a busy loop. At Horovod's usual
+        # 1 ms that took a third of two cores from the training itself; here a step has one exchange anyway. Yielding
+        # while waiting gives the core to the rank that is waited for.
+        os.environ.setdefault("HOROVOD_CYCLE_TIME", "10")
+        os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
+    hvd.init()
+    ranks = Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
+    use_devices(ranks.local_rank, cores_per_rank(ranks.local_size))
+    return ranks
+
+
+def average(tensors: Sequence[Any]) -> list[Any]:
+    """Return the mean of each tensor over the ranks; all travel together. Usable inside a graph."""
+    if hvd.size() == 1:
+        return list(tensors)
+    return list(hvd.grouped_allreduce(list(tensors), op=hvd.Average))
+
+
+def broadcast(variables: Sequence[Any]) -> None:
+    """Give all ranks the values of rank 0."""
+    if hvd.size() > 1:
+        hvd.broadcast_variables(list(variables), root_rank=0)
+
+
+def average_variables(variables: Sequence[Any]) -> None:
+    """Set variables to their mean over the ranks."""
+    if hvd.size() > 1 and variables:
+        for variable, value in zip(variables, average([variable.value() for variable in variables]), strict=True):
+            variable.assign(value)
+
+
+def gather(value: Any) -> list[Any]:
+    """Return every rank's value, in rank order, on every rank."""
+    if hvd.size() == 1:
+        return [value]
+    gathered: list[Any] = hvd.allgather_object(value)
+    return gathered
+
+
+def wait_for_all() -> None:
+    """Return once every rank has come here."""
+    if hvd.size() > 1:
+        hvd.allreduce(tf.zeros([1]), op=hvd.Sum, name="wait_for_all")
+
+
+def stop() -> None:
+    """Leave the other ranks in good order."""
+    hvd.shutdown()

@@ -1,0 +1,118 @@
+"""Finding objects in pictures with a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from sgob_tasks.detection.boxes import corners_to_xywh, denormalise
+from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.masks import encode_mask, paste_mask
+from sgob_tasks.detection.model import MaskRCNN
+from sgob_tasks.detection.model_files import load_model
+from sgob_tasks.detection.pictures import Pixels, Placement, into_square
+from sgob_tasks.detection.selection import Detection, Selected, candidates, select
+
+
+class Detector:
+    """A trained network, ready for batches of pictures.
+
+    Args:
+        model: the network.
+        has_masks: the mask head was trained.
+        batch_size: pictures that go through the network together; the last batch is padded, so that the graph is
+            traced once.
+        min_score: detections below it are dropped; None takes the model's own threshold.
+    """
+
+    def __init__(
+        self, model: MaskRCNN, *, has_masks: bool, batch_size: int = 8, min_score: float | None = None
+    ) -> None:
+        self.model, self.has_masks, self.batch_size = model, has_masks, batch_size
+        self.min_score = model.config.detection_min_score if min_score is None else min_score
+        side = model.config.image_size
+        self._find = tf.function(self._regions, input_signature=[tf.TensorSpec([batch_size, side, side, 3], tf.uint8)])
+        self._cut = tf.function(model.masks, reduce_retracing=True)
+
+    @classmethod
+    def load(cls, folder: Path, *, batch_size: int = 8, min_score: float | None = None) -> Detector:
+        """Read a model that training wrote.
+
+        Raises:
+            InputError: a file is missing or does not fit.
+        """
+        model, info = load_model(folder)
+        return cls(model, has_masks=info.has_masks, batch_size=batch_size, min_score=min_score)
+
+    @property
+    def config(self) -> DetectorConfig:
+        """The network's shape and classes."""
+        return self.model.config
+
+    def _regions(self, images: Any) -> Any:
+        pyramid = self.model.pyramid(images, training=False)
+        used = {level: pyramid[level] for level in self.config.roi_levels}
+        return self.model.regions(pyramid), used
+
+    def detect(self, pictures: Sequence[Pixels]) -> list[list[Detection]]:
+        """Return the detections of pictures, best first.
+
+        Args:
+            pictures: ``[height, width, 3]`` RGB each, of any size, at most ``batch_size`` of them.
+
+        Raises:
+            ValueError: more pictures than ``batch_size``.
+        """
+        if len(pictures) > self.batch_size:
+            raise ValueError(f"{len(pictures)} pictures do not fit into a batch of {self.batch_size}")
+        side = self.config.image_size
+        images = np.zeros((self.batch_size, side, side, 3), np.uint8)
+        placements = []
+        for place, pixels in enumerate(pictures):
+            images[place], placement = into_square(pixels, side)
+            placements.append(placement)
+        regions, pyramid = self._find(tf.constant(images))
+        boxes, probabilities, proposed = (value.numpy() for value in regions)
+        selected = [
+            select(boxes[place], probabilities[place], proposed[place], self.config, self.min_score)
+            for place in range(len(pictures))
+        ]
+        masks = self._masks(pyramid, selected) if self.has_masks else [None] * len(pictures)
+        return [self._describe(*found) for found in zip(selected, masks, placements, pictures, strict=True)]
+
+    def _masks(self, pyramid: Any, selected: Sequence[Selected]) -> list[Any]:
+        """Return mask probabilities ``[D, 2 * pool, 2 * pool]`` of each picture."""
+        most = max(1, *(len(found.classes) for found in selected), 1)
+        boxes = np.zeros((self.batch_size, most, 4), np.float32)
+        classes = np.zeros((self.batch_size, most), np.int32)
+        for place, found in enumerate(selected):
+            boxes[place, : len(found.classes)] = found.boxes
+            classes[place, : len(found.classes)] = found.classes
+        small = self._cut(pyramid, tf.constant(boxes), tf.constant(classes)).numpy()
+        return [small[place, : len(found.classes)] for place, found in enumerate(selected)]
+
+    def _describe(self, found: Selected, masks: Any, placement: Placement, pixels: Pixels) -> list[Detection]:
+        """Move a picture's detections into its own pixels; what lies outside the picture is cut off."""
+        height, width = pixels.shape[:2]
+        corners = placement.to_picture(denormalise(found.boxes, self.config.image_size))
+        corners = np.clip(corners, 0.0, [height, width, height, width])
+        detections = []
+        for place, box in enumerate(corners_to_xywh(corners)):
+            if box[2] < 1.0 or box[3] < 1.0:
+                continue
+            x, y, w, h = (round(float(value), 2) for value in box)
+            mask = None if masks is None else encode_mask(paste_mask(masks[place], (x, y, w, h), width, height))
+            detections.append(
+                Detection(
+                    self.config.classes[found.classes[place] - 1],
+                    round(float(found.scores[place]), 6),
+                    (x, y, w, h),
+                    mask,
+                    candidates(found.probabilities[place], self.config.classes),
+                )
+            )
+        return detections

@@ -1,0 +1,83 @@
+"""The five losses of Mask R-CNN. Every one is a weighted mean that is 0, with zero gradients, over no example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.targets import AnchorTargets, RoiTargets
+
+
+def weighted_mean(values: Any, weights: Any) -> Any:
+    """Return ``sum(values * weights) / max(sum(weights), 1)``: never NaN, and always part of the graph.
+
+    A loss that is skipped instead would leave a rank without its gradients, and the others waiting for them.
+    """
+    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+
+
+def smooth_l1(error: Any) -> Any:
+    """Return the Huber loss with its corner at 1, by element (Girshick, Fast R-CNN, arXiv 1504.08083)."""
+    size = tf.abs(error)
+    return tf.where(size < 1.0, 0.5 * size * size, size - 0.5)
+
+
+def rpn_losses(logits: Any, deltas: Any, targets: AnchorTargets) -> dict[str, Any]:
+    """Return the class and box losses of the proposal network.
+
+    Args:
+        logits: ``[B, A, 2]``.
+        deltas: ``[B, A, 4]``.
+        targets: sampled anchors.
+    """
+    sampled = tf.gather(logits, targets.indices, batch_dims=1)
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(targets.classes, sampled)
+    places = targets.deltas.shape[1]
+    error = targets.deltas - tf.gather(deltas, targets.indices[:, :places], batch_dims=1)
+    return {
+        "rpn_class": weighted_mean(entropy, targets.weights),
+        "rpn_box": weighted_mean(tf.reduce_mean(smooth_l1(error), -1), targets.weights[:, :places]),
+    }
+
+
+def _of_class(values: Any, classes: Any) -> Any:
+    """Choose along the last axis but the trailing ones: ``[N, k, ...]`` and ``[N]`` give ``[N, ...]``."""
+    if values.shape[1] == 1:
+        return values[:, 0]
+    return tf.gather(values, classes, batch_dims=1)
+
+
+def box_losses(logits: Any, deltas: Any, targets: RoiTargets) -> dict[str, Any]:
+    """Return the class and box losses of the box head.
+
+    Args:
+        logits: ``[B * R, classes]``.
+        deltas: ``[B * R, k, 4]``.
+        targets: sampled RoIs.
+    """
+    classes = tf.reshape(targets.classes, [-1])
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
+    chosen = tf.reshape(_of_class(deltas, classes), [-1, targets.boxes.shape[1], 4])
+    error = targets.deltas - chosen[:, : targets.deltas.shape[1]]
+    return {
+        "class": weighted_mean(entropy, tf.reshape(targets.weights, [-1])),
+        "box": weighted_mean(tf.reduce_mean(smooth_l1(error), -1), targets.positive),
+    }
+
+
+def mask_loss(logits: Any, targets: RoiTargets, config: DetectorConfig) -> Any:
+    """Return the mask loss over the positives whose mask is known.
+
+    Args:
+        logits: ``[B * P, 2 * pool, 2 * pool, k]``.
+        targets: sampled RoIs.
+        config: the side of the pooled masks.
+    """
+    side = 2 * config.mask_pool
+    classes = tf.reshape(targets.classes[:, : targets.positive.shape[1]], [-1])
+    chosen = _of_class(tf.transpose(logits, [0, 3, 1, 2]), classes)
+    wanted = tf.reshape(targets.masks, [-1, side, side])
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(wanted, chosen)
+    return weighted_mean(tf.reduce_mean(entropy, [1, 2]), tf.reshape(targets.mask_weights, [-1]))

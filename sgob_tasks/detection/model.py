@@ -1,0 +1,138 @@
+"""Mask R-CNN put together: He et al. (arXiv 1703.06870) on a feature pyramid."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from sgob_tasks.detection import tensors
+from sgob_tasks.detection.anchors import pyramid_anchors
+from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.fpn import feature_model, used_levels
+from sgob_tasks.detection.heads import box_head, mask_head
+from sgob_tasks.detection.losses import box_losses, mask_loss, rpn_losses
+from sgob_tasks.detection.proposals import pool, propose
+from sgob_tasks.detection.rpn import rpn_model
+from sgob_tasks.detection.targets import Instances, anchor_targets, roi_targets
+
+
+class Regions(NamedTuple):
+    """What the box head says of a batch, before detections are chosen.
+
+    Attributes:
+        boxes: ``[B, N, k, (y1, x1, y2, x2)]`` corrected boxes in network coordinates, clipped to the picture.
+        probabilities: ``[B, N, classes]``, background first.
+        proposed: ``[B, N]`` bool: False for padding.
+    """
+
+    boxes: Any
+    probabilities: Any
+    proposed: Any
+
+
+class MaskRCNN:
+    """The network: a feature pyramid, a proposal network and two heads, each a Keras model.
+
+    Attributes:
+        config: its shape.
+        anchors: ``[A, 4]`` in network coordinates.
+    """
+
+    def __init__(self, config: DetectorConfig) -> None:
+        self.config = config
+        self.features = feature_model(config)
+        self.rpn = rpn_model(config)
+        self.box_head = box_head(config)
+        self.mask_head = mask_head(config)
+        self.anchors = tf.constant(pyramid_anchors(config))
+        self._levels = used_levels(config)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """The four Keras models."""
+        return (self.features, self.rpn, self.box_head, self.mask_head)
+
+    def layers(self) -> dict[str, Any]:
+        """Return the layers that hold weights, by name."""
+        return {layer.name: layer for part in self.parts for layer in part.layers if layer.weights}
+
+    @property
+    def weights(self) -> list[Any]:
+        """All variables, trained or not, in a fixed order."""
+        return [weight for part in self.parts for weight in part.weights]
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The variables that training changes, in a fixed order."""
+        return [weight for part in self.parts for weight in part.trainable_weights]
+
+    @property
+    def averaged_weights(self) -> list[Any]:
+        """Batch norm's moving statistics where they are learnt: each rank sees its own, so they must be averaged."""
+        if not self.config.train_batch_norm:
+            return []
+        return [weight for part in self.parts for weight in part.non_trainable_weights]
+
+    def pyramid(self, images: Any, training: bool) -> dict[int, Any]:
+        """Return the feature pyramid of ``[B, S, S, 3]`` RGB pictures (0 to 255, any number type), by level."""
+        inputs = tf.cast(images, tf.float32) - tf.constant(self.config.pixel_mean)
+        outputs = self.features(inputs, training=training)
+        return dict(zip(self._levels, outputs, strict=True))
+
+    def score_anchors(self, pyramid: dict[int, Any], training: bool) -> tuple[Any, Any]:
+        """Return the proposal network's ``[B, A, 2]`` logits and ``[B, A, 4]`` corrections, level after level."""
+        outputs = [self.rpn(pyramid[level], training=training) for level in self.config.rpn_levels]
+        return tf.concat([logits for logits, _ in outputs], 1), tf.concat([deltas for _, deltas in outputs], 1)
+
+    def losses(self, images: Any, truth: Instances, seed: Any) -> dict[str, Any]:
+        """Return the five losses of a batch, by name.
+
+        Args:
+            images: ``[B, S, S, 3]`` RGB, 0 to 255.
+            truth: their instances.
+            seed: int32 ``[2]``: with it the sampling is repeatable.
+        """
+        config = self.config
+        pyramid = self.pyramid(images, training=True)
+        rpn_logits, rpn_deltas = self.score_anchors(pyramid, training=True)
+        wanted = anchor_targets(self.anchors, truth, config, seed)
+        proposals = propose(rpn_logits, rpn_deltas, self.anchors, config, config.proposals_training)
+        rois = roi_targets(proposals, truth, config, seed + 1)
+        logits, deltas = self.box_head(pool(pyramid, rois.boxes, config, config.roi_pool), training=True)
+        positives = rois.boxes[:, : config.positive_rois]
+        masks = self.mask_head(pool(pyramid, positives, config, config.mask_pool), training=True)
+        return {
+            **rpn_losses(rpn_logits, rpn_deltas, wanted),
+            **box_losses(logits, deltas, rois),
+            "mask": mask_loss(masks, rois, config),
+        }
+
+    def regions(self, pyramid: dict[int, Any]) -> Regions:
+        """Return corrected boxes and class probabilities of the proposals."""
+        config = self.config
+        rpn_logits, rpn_deltas = self.score_anchors(pyramid, training=False)
+        rois = propose(rpn_logits, rpn_deltas, self.anchors, config, config.proposals_inference)
+        logits, deltas = self.box_head(pool(pyramid, rois, config, config.roi_pool), training=False)
+        shape = tf.shape(rois)
+        deltas = tf.reshape(deltas, [shape[0], shape[1], -1, 4])
+        boxes = tensors.clip(tensors.decode(rois[:, :, None, :], deltas, config.box_std))
+        probabilities = tf.reshape(tf.nn.softmax(logits), [shape[0], shape[1], config.class_count])
+        return Regions(boxes, probabilities, tensors.area(rois) > 0.0)
+
+    def masks(self, pyramid: dict[int, Any], boxes: Any, classes: Any) -> Any:
+        """Return the mask probabilities of boxes, ``[B, N, 2 * pool, 2 * pool]``, relative to the boxes.
+
+        Args:
+            pyramid: from :meth:`pyramid`.
+            boxes: ``[B, N, 4]`` in network coordinates.
+            classes: ``[B, N]`` int32, background 0.
+        """
+        shape, side = tf.shape(boxes), 2 * self.config.mask_pool
+        logits = self.mask_head(pool(pyramid, boxes, self.config, self.config.mask_pool), training=False)
+        logits = tf.transpose(logits, [0, 3, 1, 2])
+        if self.config.class_agnostic:
+            chosen = logits[:, 0]
+        else:
+            chosen = tf.gather(logits, tf.reshape(classes, [-1]), batch_dims=1)
+        return tf.sigmoid(tf.reshape(chosen, [shape[0], shape[1], side, side]))

@@ -1,0 +1,98 @@
+"""Pictures as the network sees them: decoded, scaled into a square, padded with zeros."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from sgob_tasks.errors import InputError
+
+Pixels = npt.NDArray[np.uint8]
+
+# What Pillow's decoders are known to raise on damaged files; far from all of it is an OSError.
+DECODING_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture lies in the square.
+
+    Attributes:
+        scale_x, scale_y: square pixels per picture pixel.
+        left, top: position of the picture's corner in the square, in pixels.
+    """
+
+    scale_x: float
+    scale_y: float
+    left: float
+    top: float
+
+    def to_square(self, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Move ``[N, (y1, x1, y2, x2)]`` from picture pixels to square pixels."""
+        scale = np.array([self.scale_y, self.scale_x] * 2)
+        moved: npt.NDArray[np.float64] = (
+            np.asarray(corners, np.float64).reshape(-1, 4) * scale + [self.top, self.left] * 2
+        )
+        return moved
+
+    def to_picture(self, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Move ``[N, (y1, x1, y2, x2)]`` from square pixels to picture pixels."""
+        scale = np.array([self.scale_y, self.scale_x] * 2)
+        moved: npt.NDArray[np.float64] = (
+            np.asarray(corners, np.float64).reshape(-1, 4) - [self.top, self.left] * 2
+        ) / scale
+        return moved
+
+
+def load_picture(path: Path) -> Pixels:
+    """Return the ``[height, width, 3]`` RGB pixels of a picture file, turned as its EXIF orientation says.
+
+    Raises:
+        InputError: the file is missing, no picture, cut short or too large to be decoded safely.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except DECODING_ERRORS as error:
+        raise InputError(path, "picture", path.name, f"cannot be decoded: {error}") from error
+
+
+def into_square(pixels: Pixels, side: int) -> tuple[Pixels, Placement]:
+    """Scale a picture so that its longer side fills the square, and centre it on zeros.
+
+    Args:
+        pixels: ``[height, width, 3]``.
+        side: side of the square in pixels.
+
+    Returns:
+        ``[side, side, 3]`` and where the picture lies in it.
+    """
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (side - new_width) // 2, (side - new_height) // 2
+    square = np.zeros((side, side, 3), np.uint8)
+    if (new_width, new_height) != (width, height):
+        pixels = np.asarray(Image.fromarray(pixels).resize((new_width, new_height), Image.Resampling.BILINEAR))
+    square[top : top + new_height, left : left + new_width] = pixels
+    return square, Placement(new_width / width, new_height / height, left, top)

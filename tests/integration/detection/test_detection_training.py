@@ -1,0 +1,183 @@
+"""Training with real ranks under a real MPI: equal weights, checkpoints, SIGUSR1, results."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = {
+    "image_size": 64,
+    "blocks": [1, 1, 1, 1],
+    "fpn_channels": 16,
+    "rpn_channels": 16,
+    "head_channels": 16,
+    "mask_channels": 8,
+    "max_instances": 4,
+}
+MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
+MPI += ["-mca", "btl", "self,tcp", "-mca", "btl_tcp_if_include", "lo", "-np", "2"]
+
+
+def draw_dataset(folder: Path, masks: bool) -> None:
+    """Draw red squares and blue discs; every fifth picture is empty."""
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 10), ("val", 5)):
+        images, annotations = [], []
+        for number in range(1, count + 1):
+            picture = Image.new("RGB", (80, 60), (120, 120, 100))
+            name = f"{split}{number}.png"
+            images.append({"id": number, "file_name": name, "width": 80, "height": 60})
+            if number % 5:
+                x, y, side = (int(value) for value in rng.integers((2, 2, 18), (50, 30, 28)))
+                draw, area = ImageDraw.Draw(picture), (x, y, x + side - 1, y + side - 1)
+                (draw.rectangle if number % 2 else draw.ellipse)(
+                    area, fill=(200, 30, 30) if number % 2 else (20, 40, 200)
+                )
+                entry: dict[str, Any] = {"id": number, "image_id": number, "category_id": 1 + number % 2}
+                entry |= {"bbox": [x, y, side, side], "area": side * side, "iscrowd": 0}
+                if masks:
+                    entry["segmentation"] = [[x, y, x + side, y, x + side, y + side, x, y + side]]
+                annotations.append(entry)
+            picture.save(folder / "images" / name)
+        categories = [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        (folder / f"{split}.json").write_text(json.dumps(document))
+
+
+def write_job(folder: Path, **parameters: Any) -> None:
+    values = {"preset": "tiny", "batch_size": 2, "seed": 1, "config": SMALL, "log_interval_s": 0.2} | parameters
+    (folder / "job.json").write_text(json.dumps({"key": "test", "kind": "train", "tasks": 1, "parameters": values}))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    draw_dataset(tmp_path / "input" / "dataset", masks=True)
+    return tmp_path
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
+def run_ranks(*command: object) -> subprocess.CompletedProcess[str]:
+    words = [*MPI, sys.executable, *map(str, command)]
+    return subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=240, check=False)
+
+
+def rank_weights(job: Path, *stop_at: int) -> list[dict[str, np.ndarray]]:
+    done = run_ranks(ROOT / "tests/integration/detection/rank_weights.py", job, *stop_at)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [dict(np.load(job / f"rank{rank}.npz")) for rank in range(2)]
+
+
+def metrics(job: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (job / "results" / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_ranks_end_with_equal_weights_and_an_interrupted_training_with_the_same(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for job in (whole, parts):
+        draw_dataset(job / "input" / "dataset", masks=True)
+        write_job(job, steps=6)
+    first, second = rank_weights(whole)
+    assert (first["size"], first["step"]) == (2, 6)
+    assert not np.array_equal(first["before"], second["before"])
+    names = [name for name in first if name.startswith("w")]
+    for name in names:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+    stopped = rank_weights(parts, 3)
+    assert [int(rank["step"]) for rank in stopped] == [3, 3]
+    resumed, other = rank_weights(parts)
+    assert resumed["step"] == 6
+    for name in names:
+        np.testing.assert_array_equal(resumed[name], other[name], err_msg=name)
+        # Batch norm's statistics are averaged over the ranks once more than in the whole training: rounding.
+        np.testing.assert_allclose(resumed[name], first[name], rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_a_signal_stops_with_a_checkpoint_and_the_next_job_goes_on(job: Path) -> None:
+    write_job(job, steps=100_000)
+    words = [*MPI, sys.executable, "-m", "sgob_tasks.detection.train", str(job)]
+    with (job / "log").open("w") as log:
+        process = subprocess.Popen(words, env=environment(), stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 120
+        while not (job / "results" / "metrics.jsonl").exists():
+            assert process.poll() is None, (job / "log").read_text()[-3000:]
+            assert time.monotonic() < deadline, "no step was done"
+            time.sleep(0.2)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(60) == 85, (job / "log").read_text()[-3000:]
+    (checkpoint,) = (job / "checkpoints").glob("step-*.npz")
+    reached = int(checkpoint.stem.split("-")[1])
+    assert reached >= 1
+    assert metrics(job)[-1]["step"] == reached
+    assert not (job / "results" / "summary.json").exists()
+
+    with (job / "results" / "metrics.jsonl").open("a") as file:  # as if it had been killed after later steps
+        file.write(json.dumps({"step": reached + 5}) + "\n" + '{"step": 99')
+    write_job(job, steps=reached + 4)
+    done = run_ranks("-m", "sgob_tasks.detection.train", job)
+    assert done.returncode == 0, done.stderr[-3000:]
+    steps = [entry["step"] for entry in metrics(job)]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == reached + 4
+    assert f"step {reached} of {reached + 4}" in done.stdout
+    check_results(job, masks=True)
+
+    write_job(job, steps=reached + 4, batch_size=4)
+    refused = run_ranks("-m", "sgob_tasks.detection.train", job)
+    assert refused.returncode == 2
+    assert "batch_size = 4: the checkpoint was written with 2" in refused.stderr
+
+
+def check_results(job: Path, masks: bool) -> None:
+    model = json.loads((job / "results" / "model" / "model.json").read_text())
+    assert (model["classes"], model["masks"], model["preset"]) == (["disc", "square"], masks, "tiny")
+    assert (job / "results" / "model" / "weights.h5").stat().st_size > 10_000
+    summary = json.loads((job / "results" / "summary.json").read_text())
+    assert summary["bbox"]["pictures"] == 5
+    assert ("segm" in summary) == masks
+    detections = json.loads((job / "results" / "val_detections.json").read_text())
+    assert {entry["image_id"] for entry in detections} <= {1, 2, 3, 4, 5}
+    assert len(detections) == summary["bbox"]["detections"] > 0
+    assert all(("segmentation" in entry) == masks and entry["candidates"] for entry in detections)
+
+
+def test_one_process_trains_without_masks_and_inside_its_time(tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "input" / "dataset", masks=False)
+    write_job(tmp_path, budget_s=40, reserve_s=10, epochs=10_000, val_min_score=0.0)
+    command = [sys.executable, "-m", "sgob_tasks.detection.train", str(tmp_path)]
+    started = time.monotonic()
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert time.monotonic() - started < 60
+    check_results(tmp_path, masks=False)
+    entries = metrics(tmp_path)
+    assert all(entry["losses"]["mask"] == 0 for entry in entries)
+    assert 28 < entries[-1]["elapsed_s"] < 45
+    assert entries[-1]["loss"] < 0.6 * entries[0]["loss"]
+    # The schedule followed the time: the rate had fallen to its floor when it was up, though steps were left.
+    assert entries[-1]["learning_rate"] < 0.05 * max(entry["learning_rate"] for entry in entries)
+
+
+def test_a_bad_job_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps({"parameters": {"preset": "tiny", "epoch": 3}}))
+    command = [sys.executable, "-m", "sgob_tasks.detection.train", str(tmp_path)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 2
+    assert "parameters.epoch = 3: is unknown" in done.stderr

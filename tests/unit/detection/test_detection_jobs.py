@@ -1,0 +1,160 @@
+"""What the cluster's programs read and write around the network: parameters, shards, checkpoints, the schedule."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sgob_tasks.detection import infer, train
+from sgob_tasks.detection.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from sgob_tasks.detection.config import config_from_json, preset_config
+from sgob_tasks.detection.parameters import InferenceParameters, TrainingParameters, read_parameters
+from sgob_tasks.detection.schedule import learning_rate, progress
+from sgob_tasks.errors import InputError
+
+
+def job(folder: Path, parameters: Any) -> Path:
+    (folder / "job.json").write_text(json.dumps({"key": "k", "kind": "train", "parameters": parameters}))
+    return folder
+
+
+def test_parameters_are_read(tmp_path: Path) -> None:
+    read = read_parameters(
+        job(tmp_path, {"preset": "tiny", "budget_s": 240, "classes": ["horse"], "config": {"head_channels": 64}}),
+        TrainingParameters,
+    )
+    assert (read.preset, read.budget_s, read.classes, read.optimizer_name) == ("tiny", 240, ("horse",), "adam")
+    assert read.detector_config(("horse",)).head_channels == 64
+    assert read_parameters(job(tmp_path, {"min_score": None}), InferenceParameters).min_score is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epoch": 3}, r"job\.json: parameters\.epoch = 3: is unknown; known are augment, batch_size"),
+        ({"batch_size": "8"}, r"parameters\.batch_size = '8': must be like 0"),
+        ({"batch_size": -1}, r"parameters\.batch_size = -1: must be 0 or more"),
+        ({"augment": 1}, r"parameters\.augment = 1: must be like True"),
+        ({"classes": "horse"}, r"parameters\.classes = 'horse': must be like \(\)"),
+        ({"budget_s": 20}, r"parameters\.reserve_s = 25.0: must be less than budget_s"),
+        ({"initial_weights": "../x.h5"}, r"parameters\.initial_weights = '\.\./x\.h5': must be below"),
+        ([], r"parameters = \[\]: must be an object"),
+    ],
+)
+def test_a_bad_parameter_is_named(tmp_path: Path, parameters: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_parameters(job(tmp_path, parameters), TrainingParameters)
+
+
+@pytest.mark.parametrize("preset", ["resnet101", "resnet50", "tiny"])
+def test_a_configuration_survives_json(preset: str) -> None:
+    config = preset_config(preset, ("horse", "dragon"))
+    assert config_from_json(json.loads(json.dumps(config.to_json())), "model.json") == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_size": 100}, "image_size = 100: must be 64 or more and a multiple of 32"),
+        ({"anchor_sizes": [[8]]}, "one tuple per entry of rpn_levels"),
+        ({"colour": 1}, "colour = 1: is no field"),
+    ],
+)
+def test_a_bad_configuration_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        preset_config("tiny", ("horse",), **changes)
+
+
+def test_bad_presets_and_classes_are_named() -> None:
+    with pytest.raises(InputError, match="preset = 'huge': must be one of resnet101, resnet50, tiny"):
+        preset_config("huge", ("horse",))
+    with pytest.raises(InputError, match="a class is named twice"):
+        preset_config("tiny", ("horse", "horse"))
+
+
+@given(st.integers(0, 1000), st.integers(1, 1000), st.floats(0, 500), st.one_of(st.none(), st.floats(1, 500)))
+@settings(deadline=None)
+def test_progress_is_between_0_and_1_and_ends_by_steps_or_time(
+    step: int, total: int, elapsed: float, budget: float | None
+) -> None:
+    done = progress(step, total, elapsed, budget)
+    assert 0 <= done <= 1
+    assert (done == 1) == (step >= total or (budget is not None and elapsed >= budget))
+
+
+def test_the_learning_rate_warms_up_and_falls() -> None:
+    assert learning_rate(0.1, 0, 10, 0.0) == pytest.approx(0.01)
+    rates = [learning_rate(0.1, 50, 10, done / 10) for done in range(11)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[-1] == pytest.approx(0.001)
+    assert all(math.isfinite(rate) and later < rate for rate, later in itertools.pairwise(rates))
+
+
+def test_the_newest_readable_checkpoint_wins(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path) is None
+    for step in (1, 2, 3):
+        state = TrainingState(step, 10.0 * step, False, {"seed": 1})
+        save_checkpoint(tmp_path, state, [np.full((2, 2), step, np.float32), np.int64(step)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002.npz", "step-00000003.npz"]
+    newest = tmp_path / "step-00000003.npz"
+    content = newest.read_bytes()
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert found[0] == TrainingState(3, 30.0, False, {"seed": 1})
+    np.testing.assert_array_equal(found[1][0], np.full((2, 2), 3))
+    for damaged in (b"", content[: len(content) // 2], b"x" * 100):
+        newest.write_bytes(damaged)
+        found = load_checkpoint(tmp_path)
+        assert found is not None
+        assert found[0].step == 2
+    (tmp_path / "step-00000009.npz.tmp").write_bytes(content)  # one that was never finished
+    found = load_checkpoint(tmp_path)
+    assert found is not None
+    assert found[0].step == 2
+
+
+def shard(folder: Path, pictures: Any) -> Path:
+    (folder / "input" / "shards").mkdir(parents=True, exist_ok=True)
+    (folder / "input" / "shards" / "0003.json").write_text(json.dumps({"shard": 3, "pictures": pictures}))
+    return folder
+
+
+def test_a_shard_is_read(tmp_path: Path) -> None:
+    read = infer.read_shard(shard(tmp_path, [{"sha256": "ab", "file": "input/pictures/ab", "width": 1}]), 3)
+    assert read == [infer.ShardPicture("ab", tmp_path / "input/pictures/ab")]
+    with pytest.raises(InputError, match=r"pictures\[0\]\.file = '/etc/passwd': must be below the job folder"):
+        infer.read_shard(shard(tmp_path, [{"sha256": "ab", "file": "/etc/passwd"}]), 3)
+    with pytest.raises(InputError, match=r"pictures\[0\]\.sha256 = None: must be a text"):
+        infer.read_shard(shard(tmp_path, [{"file": "x"}]), 3)
+    with pytest.raises(InputError, match=r"0004\.json: file"):
+        infer.read_shard(tmp_path, 4)
+
+
+def test_a_torn_last_line_is_dropped_and_whole_lines_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "0003.jsonl"
+    assert infer.finished_pictures(path) == set()
+    lines = [json.dumps({"sha256": name, "detections": []}) + "\n" for name in ("aa", "bb", "cc")]
+    whole = "".join(lines).encode()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        done = infer.finished_pictures(path)
+        assert done == {"aa", "bb", "cc"} if cut == len(whole) else len(done) == whole[:cut].count(b"\n")
+        assert path.read_bytes() == whole[: whole[:cut].rfind(b"\n") + 1]
+    path.write_bytes(b"{}\n" + whole)
+    with pytest.raises(InputError, match=r"line 1 = .*is no result"):
+        infer.finished_pictures(path)
+
+
+@pytest.mark.parametrize("program", [infer, train])
+def test_help_says_what_the_program_does(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        program.main(["--help"])
+    assert "JOBDIR" in capsys.readouterr().out
