@@ -1,1 +1,1 @@
-"""What an artwork's date and texts say about its detections."""
+"""Time context: what an artwork's date makes impossible or unlikely is taken out of what the detector says."""

@@ -1,0 +1,179 @@
+"""Applies the time context to the detections in the store."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgob_tasks.context.classes import ClassTable
+from sgob_tasks.context.dates import DateRange, parse_date, parse_title_date
+from sgob_tasks.context.time_context import Correction, Seen, correct_picture
+from sgob_tasks.progress import track
+from sgob_tasks.store import detections as queries
+from sgob_tasks.store.tables import records
+
+EXAMPLES_KEPT = 10
+_COLUMNS = (records.c.id, records.c.title, records.c.date_text, records.c.year_from, records.c.year_to)
+
+
+@dataclass(frozen=True)
+class ContextCounts:
+    """What the time context did.
+
+    Attributes:
+        records: records looked at.
+        dated: those with a date that could be read; from a title: ``dated_by_title`` of them.
+        undated: those without a date text.
+        unparsable: those with a date text that could not be read.
+        examples: the first of these texts.
+        detections: detections looked at.
+        relabelled: those whose class the context changed.
+        rescored: those that kept their class at another score.
+        removed: those of which nothing is left (label null, with a reason).
+        changed: rows written; 0 when nothing is new since the last time.
+    """
+
+    records: int
+    dated: int
+    dated_by_title: int
+    undated: int
+    unparsable: int
+    examples: tuple[str, ...]
+    detections: int
+    relabelled: int
+    rescored: int
+    removed: int
+    changed: int
+
+
+@dataclass
+class _Tally:
+    records: int = 0
+    dated: int = 0
+    dated_by_title: int = 0
+    undated: int = 0
+    unparsable: int = 0
+    examples: list[str] = field(default_factory=list)
+    detections: int = 0
+    relabelled: int = 0
+    rescored: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+def apply_time_context(
+    engine: sa.Engine, scope: str | Collection[str] | None = None, classes: ClassTable | None = None
+) -> ContextCounts:
+    """Fill the years of records from their dates, and label, label score and reason of their detections.
+
+    Everything is computed anew from what the detector said, so the result does not depend on earlier calls; only rows
+    that differ are written. Records go page by page, each page in one transaction.
+
+    The date is that of ``date_text``; where that is empty or cannot be read, one set off at the end of the title; else
+    the years that the store has already. A detection of which nothing is left keeps its row: label null, score 0 and
+    the reason.
+
+    Args:
+        engine: the store.
+        scope: a run id: the records of this run's batches, and those that wait for the context; a collection: the
+            records with these ids; None: all.
+        classes: bounds and look-alikes; by default the package's table.
+    """
+    classes = classes or ClassTable.load()
+    chosen = queries.context_scope(scope)
+    with engine.connect() as connection:
+        known = queries.model_classes(connection)
+    tally = _Tally()
+    pages = queries.record_pages(engine, _COLUMNS, chosen)
+    rows = itertools.chain.from_iterable(_pages_done(engine, pages, classes, known, tally))
+    for _ in track(rows, "Time context", queries.count_records(engine, chosen)):
+        tally.records += 1
+    return ContextCounts(**{**vars(tally), "examples": tuple(tally.examples)})
+
+
+def _pages_done(
+    engine: sa.Engine,
+    pages: Iterable[Sequence[sa.Row[Any]]],
+    classes: ClassTable,
+    known: Mapping[str, frozenset[str]],
+    tally: _Tally,
+) -> Iterator[Sequence[sa.Row[Any]]]:
+    """Refine each page in a transaction of its own, and hand it on."""
+    for page in pages:
+        with engine.begin() as connection:
+            _refine(connection, page, classes, known, tally)
+        yield page
+
+
+def _refine(
+    connection: sa.Connection,
+    page: Sequence[sa.Row[Any]],
+    classes: ClassTable,
+    known: Mapping[str, frozenset[str]],
+    tally: _Tally,
+) -> None:
+    dates: dict[str, DateRange | None] = {}
+    years: dict[str, tuple[int | None, int | None]] = {}
+    for row in page:
+        date = dates[row.id] = _date_of(row, tally)
+        if date is not None and (date.year_from, date.year_to) != (row.year_from, row.year_to):
+            years[row.id] = (date.year_from, date.year_to)
+    queries.save_years(connection, years)
+    found = queries.detections_of(connection, [row.id for row in page])
+    changes = []
+    for (record_id, _, model_id), group in itertools.groupby(found, lambda r: (r.record_id, r.sha256, r.model_id)):
+        rows = list(group)
+        seen = [Seen(r.class_name, r.score, r.candidates, (r.x, r.y, r.width, r.height)) for r in rows]
+        for row, correction in zip(
+            rows, correct_picture(seen, dates[record_id], classes, known.get(model_id)), strict=True
+        ):
+            _count(row, correction, tally)
+            if (row.label, row.label_score, row.label_reason) != (
+                correction.label, correction.label_score, correction.reason,
+            ):  # fmt: skip
+                changes.append(
+                    {
+                        "key": row.id,
+                        "new_label": correction.label,
+                        "new_score": correction.label_score,
+                        "new_reason": correction.reason,
+                    }
+                )
+    queries.save_corrections(connection, changes)
+    tally.changed += len(years) + len(changes)
+
+
+def _count(row: sa.Row[Any], correction: Correction, tally: _Tally) -> None:
+    tally.detections += 1
+    if correction.label is None:
+        tally.removed += 1
+    elif correction.label != row.class_name:
+        tally.relabelled += 1
+    elif correction.reason is not None:
+        tally.rescored += 1
+
+
+def _date_of(row: sa.Row[Any], tally: _Tally) -> DateRange | None:
+    date = parse_date(row.date_text)
+    if date is None:
+        if row.date_text:
+            tally.unparsable += 1
+            if len(tally.examples) < EXAMPLES_KEPT:
+                tally.examples.append(row.date_text[:80])
+        else:
+            tally.undated += 1
+        date = parse_title_date(row.title)
+        tally.dated_by_title += date is not None
+    tally.dated += date is not None
+    return date or _stored_date(row)
+
+
+def _stored_date(row: sa.Row[Any]) -> DateRange | None:
+    known = sorted(year for year in (row.year_from, row.year_to) if year is not None)
+    if len(known) == 2:
+        return DateRange(known[0], known[1])
+    return DateRange(row.year_from, row.year_to) if known else None
