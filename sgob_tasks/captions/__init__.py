@@ -1,1 +1,1 @@
-"""Sentences: which metadata sentences already are captions."""
+"""Captions: which sentences of the metadata say what a picture shows."""
