@@ -1,1 +1,3 @@
-"""The page that shows a run: pictures, boxes, labels before and after, captions, links."""
+"""What a person sees of a run: one page with its pictures, corrections, captions, annotations and failures."""
+
+from __future__ import annotations

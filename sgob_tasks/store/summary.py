@@ -184,7 +184,7 @@ def _detections(connection: sa.Connection) -> DetectionCounts:
     labels = connection.execute(
         sa.select(d.label, count).where(d.label.is_not(None)).group_by(d.label).order_by(count.desc(), d.label)
     )
-    return DetectionCounts(total, corrected, rescored, waiting, dict(labels.tuples()))
+    return DetectionCounts(total, corrected, rescored, waiting, dict(labels.all()))
 
 
 def _captions(connection: sa.Connection) -> CaptionCounts:
