@@ -303,7 +303,7 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     try:
         header = list(reader.fieldnames or [])
         for row in reader:
-            if row.pop(None, None):  # type: ignore[call-overload] # surplus cells are under the key None
+            if row.pop(None, None):
                 raise InputError(
                     f"{path}:{reader.line_num}", "row", next(iter(row.values())), "more cells than the header has"
                 )
