@@ -4,10 +4,11 @@ Takes the pictures that the champion detector has not seen yet to the cluster (o
 pictures per task), loads what it found, corrects it by the artworks' dates, finds the metadata sentences that
 are captions, and composes Web Annotations.
 
-**Healthy if** the last run passed. A picture that cannot be read on the cluster is counted with its reason.
+**Healthy if** the last run passed. A picture that cannot be read on the cluster is counted with its reason. So is a
+shard that is lost there after all attempts: the rest of the night goes on, and the next night takes it up.
 
-**When it fails**: without a champion, run `train_detector` first. `infer` keeps what its array tasks finished:
-after a failure, clear the task and only the missing tasks run again.
+**When it fails**: without a champion, run `train_detector` first. `infer` fails when not one of its array tasks
+succeeds; clear it, and only the missing tasks run again.
 """
 
 from __future__ import annotations
@@ -49,30 +50,37 @@ with DAG(
         return bool(batch["pictures"])
 
     @task
-    def load(batch: dict[str, object]) -> Any:
+    def load(found: dict[str, object]) -> Any:
         """Detections into the store, each exactly once."""
-        return run_step("enrich.load", batch=batch)
+        return run_step("enrich.load", batch=found, run_id=this_run())
 
     @task(trigger_rule=TriggerRule.NONE_FAILED)
     def time_context() -> Any:
         """Re-score and relabel what the artwork's date makes impossible."""
-        return run_step("enrich.time_context")
+        return run_step("enrich.time_context", run_id=this_run())
 
     @task
     def classify_captions() -> Any:
         """Find the sentences of the metadata that say what is depicted."""
-        return run_step("enrich.classify_captions")
+        return run_step("enrich.classify_captions", run_id=this_run())
 
-    @task(outlets=[ANNOTATIONS])
+    @task
     def annotate() -> Any:
         """Compose and validate Web Annotations."""
         return run_step("enrich.annotate", run_id=this_run())
 
-    @task
+    @task(outlets=[ANNOTATIONS])
     def report() -> Any:
         """Write the page of this run."""
-        return run_step("report.write_report", run_id=this_run())
+        return run_step("report.write_report", run_id=this_run(), ends=True)
 
     batch = plan_batch()
-    infer = SlurmJobOperator.from_job(task_id="infer", job=batch, ssh_conn_id=CLUSTER_CONNECTION)
-    anything_new(batch) >> infer >> load(batch) >> time_context() >> classify_captions() >> report() >> annotate()
+    infer = SlurmJobOperator.from_job(
+        task_id="infer",
+        job=batch,
+        ssh_conn_id=CLUSTER_CONNECTION,
+        allow_partial=True,
+        execution_timeout=None,
+    )
+    anything_new(batch) >> infer
+    load(infer.output) >> time_context() >> classify_captions() >> annotate() >> report()

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
 from pendulum import datetime
 from sgob_airflow.common import ANNOTATIONS, DEFAULT_ARGS, PUBLICATIONS, TAGS, param, run_step, this_run
 
@@ -52,8 +52,14 @@ with DAG(
 
     @task(pool="europeana", outlets=[PUBLICATIONS], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def publish() -> Any:
-        """Send, read back, record."""
-        return run_step("publish.publish", run_id=this_run(), limit=param("limit"))
+        """Send what was proposed before this run, read it back, keep the ledger."""
+        until = get_current_context()["dag_run"].start_date
+        return run_step(
+            "publish.publish",
+            run_id=this_run(),
+            limit=param("limit"),
+            approve_until=until.isoformat() if until else None,
+        )
 
     branch = approval_needed()
     published = publish()

@@ -123,12 +123,12 @@ def _enrich(parsed: argparse.Namespace) -> Any:
     batch = enrich.plan_batch(settings, run_id=run_id, limit=parsed.limit, shard_size=parsed.shard_size)
     result: dict[str, Any] = {"run": run_id, "batch": batch}
     if batch["pictures"]:
-        cluster.run_job(settings, batch)
-        result["load"] = enrich.load(settings, batch=batch)
-    result["context"] = enrich.time_context(settings)
-    result["captions"] = enrich.classify_captions(settings)
+        found = cluster.run_job(settings, batch)
+        result["load"] = enrich.load(settings, batch=found, run_id=run_id)
+    result["context"] = enrich.time_context(settings, run_id=run_id)
+    result["captions"] = enrich.classify_captions(settings, run_id=run_id)
     result["annotations"] = enrich.annotate(settings, run_id=run_id)
-    result["report"] = report.write_report(settings, run_id=run_id)
+    result["report"] = report.write_report(settings, run_id=run_id, ends=True)
     return result
 
 

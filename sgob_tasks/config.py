@@ -64,7 +64,6 @@ class ClusterSettings(BaseModel):
     user: str = ""
     key_file: Path | None = None
     host_key: str = Field("", description="'ssh-ed25519 AAAA...' of the login node; it is pinned")
-    poll_interval_s: float = Field(30.0, gt=0)
     shard_size: int = Field(200, ge=1, description="pictures of one inference task")
 
 
@@ -84,6 +83,7 @@ class PublishSettings(BaseModel):
     min_score: float = Field(0.5, ge=0, le=1)
     require_approval: bool = True
     describe: bool = True
+    settle_s: float = Field(60.0, ge=0, description="how long Europeana's index may lag behind what it has stored")
     licence: str = "http://creativecommons.org/publicdomain/zero/1.0/"
 
 
@@ -93,8 +93,7 @@ class TrainingSettings(BaseModel):
     dataset: Path | None = Field(None, description="folder with images/ and annotations/*.xml (Pascal VOC)")
     preset: str = "resnet101"
     epochs: int = Field(50, ge=1)
-    ranks: int = Field(2, ge=1)
-    batch_size: int = Field(2, ge=1, description="images of one rank and step")
+    batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")
 
 
 class Settings(BaseSettings):
@@ -139,6 +138,11 @@ class Settings(BaseSettings):
     def jobs_dir(self) -> Path:
         """Local side of the cluster's job directories."""
         return self.home / "jobs"
+
+    @property
+    def datasets_dir(self) -> Path:
+        """One folder per version of the data set."""
+        return self.home / "datasets"
 
     @property
     def runs_dir(self) -> Path:

@@ -31,7 +31,8 @@ class SlurmJobOperator(BaseOperator):
     still runs, takes one that has succeeded meanwhile, and submits again only the array tasks that have not succeeded.
     Clearing the task after success does nothing new, unless ``resubmit`` is set.
 
-    XCom: ``return_value`` has key, job id, state, tasks, generation, and the job's own values as they were given;
+    XCom: ``return_value`` has key, job id, state, tasks, generation, ``failed`` (reason by index) and the job's own
+    values as they were given;
     ``batch_script`` is the script that was submitted.
 
     Args:
@@ -39,6 +40,8 @@ class SlurmJobOperator(BaseOperator):
         ssh_conn_id: connection to the login node, with ``host_key`` in its extra.
         resubmit: do everything again, even what succeeded; on the first try only.
         deferral_timeout: longest time for one submission; by default for ever: Slurm has the time limit.
+        allow_partial: succeed, with ``state`` partial and the reason of each lost index in ``failed``, when some tasks
+            of an array have succeeded and the others fail for good.
     """
 
     template_fields: Sequence[str] = ("job", "ssh_conn_id", "resubmit")
@@ -53,6 +56,7 @@ class SlurmJobOperator(BaseOperator):
         ssh_conn_id: str = SlurmHook.default_conn_name,
         resubmit: bool = False,
         deferral_timeout: timedelta | None = None,
+        allow_partial: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -60,6 +64,7 @@ class SlurmJobOperator(BaseOperator):
         self.ssh_conn_id = ssh_conn_id
         self.resubmit = resubmit
         self.deferral_timeout = deferral_timeout
+        self.allow_partial = allow_partial
         self._submitted_key: str | None = None
 
     @classmethod
@@ -208,6 +213,10 @@ class SlurmJobOperator(BaseOperator):
         record = progress.record
         if record.state == "succeeded":
             return self._finish(cluster, job, record)
+        if self.allow_partial and job.array and progress.verdict.succeeded():
+            failed = progress.verdict.failures()
+            self.log.warning("%s: %d of %d tasks are lost: %s", job.key, len(failed), job.tasks, progress.reason)
+            return self._finish(cluster, job, record, failed)
         # What is there of results and logs helps whoever looks for the cause.
         cluster.fetch(job, self._folder(job), ("logs", "done"))
         message = f"Slurm job {record.job_id} ({job.key}) {record.state}: {progress.reason}"
@@ -216,12 +225,15 @@ class SlurmJobOperator(BaseOperator):
             raise AirflowFailException(message)
         raise AirflowException(message)
 
-    def _finish(self, cluster: Cluster, job: Job, record: JobRecord) -> dict[str, Any]:
+    def _finish(
+        self, cluster: Cluster, job: Job, record: JobRecord, failed: Mapping[int, str] | None = None
+    ) -> dict[str, Any]:
         report = cluster.fetch(job, self._folder(job))
         self.log.info("fetched %s: %d files, %d bytes", job.key, report.sent, report.size)
         return {
             **dict(self.job),
-            "state": record.state,
+            "state": "partial" if failed else record.state,
+            "failed": {str(index): reason for index, reason in (failed or {}).items()},
             "job_id": record.job_id,
             "generation": record.generation,
             "fetched": report.sent,

@@ -80,9 +80,9 @@ class PublicationCounts:
     remaining: int = 0
 
 
-def approve(engine: sa.Engine, run_id: str | None = None) -> int:
-    """Approve proposed annotations, all or those that one run proposed; return their number."""
-    return store.approve_proposed(engine, run_id)
+def approve(engine: sa.Engine, run_id: str | None = None, before: datetime | None = None) -> int:
+    """Approve proposed annotations, all or those of one run or those from before a time; return their number."""
+    return store.approve_proposed(engine, run_id, before)
 
 
 def reopen_refused(engine: sa.Engine) -> int:

@@ -133,6 +133,14 @@ class JobVerdict:
     tasks: Mapping[int, TaskVerdict] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    def succeeded(self) -> tuple[int, ...]:
+        """Return the indices of the tasks that succeeded."""
+        return tuple(index for index, task in self.tasks.items() if task.outcome is Outcome.SUCCEEDED)
+
+    def failures(self) -> dict[int, str]:
+        """Return the reason of each task that did not succeed, by index."""
+        return {index: task.reason for index, task in self.tasks.items() if task.outcome is not Outcome.SUCCEEDED}
+
 
 def judge_task(  # noqa: C901 - one case after the other, in the order of belief
     index: int,

@@ -68,7 +68,8 @@ class Platform:
 
     # -- what the parts need to know of each other ---------------------------------------------------------------
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """Return ports, secrets and collection, as the first start chose them; empty before."""
         try:
             state: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
         except FileNotFoundError:
@@ -130,7 +131,6 @@ class Platform:
                 "user": cluster.user,
                 "key_file": str(cluster.key_file),
                 "host_key": cluster.host_key,
-                "poll_interval_s": 1.0,
                 "shard_size": 32,
             },
             "storage": {
@@ -138,8 +138,8 @@ class Platform:
                 "access_key": "sandbox",
                 "secret_key": state["storage_key"],
             },
-            "publish": {"require_approval": False},
-            "training": {"dataset": str(self.training_set()), "preset": "tiny", "ranks": 2},
+            "publish": {"require_approval": False, "settle_s": 1.0},
+            "training": {"dataset": str(self.training_set()), "preset": "tiny"},
         }
         lines = ["# Written by `sgob sandbox up`. Holds secrets: keep it to yourself.", ""]
         for name, values in sections.items():
@@ -174,14 +174,8 @@ class Platform:
         """Return the stand-ins, as background services."""
         ports, run = state["ports"], self.folder / "run"
         europeana = [sys.executable, "-m", "sgob_tasks.sandbox.europeana", "--collection", str(self.collection())]
-        europeana += [
-            "--state",
-            str(self.folder / "europeana"),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(ports["europeana"]),
-        ]
+        europeana += ["--state", str(self.folder / "europeana"), "--host", "127.0.0.1"]
+        europeana += ["--port", str(ports["europeana"])]
         storage = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(ports["storage"])]
         # secrets go by the environment: command lines are visible to every user of the machine
         keys = {
@@ -196,7 +190,7 @@ class Platform:
 
     def airflow(self, state: dict[str, Any]) -> Airflow:
         """Return the sandbox's Airflow; to start it, PostgreSQL has to run."""
-        connection = {
+        connection: dict[str, Any] = {
             "conn_type": "ssh",
             "host": "",
             "extra": {"no_host_key_check": False, "conn_timeout": 20, "cmd_timeout": 120},
@@ -204,7 +198,7 @@ class Platform:
         cluster = Settings(home=self.home).cluster if (self.home / "sgob.toml").exists() else None
         if cluster is not None:
             connection |= {"host": cluster.host, "port": cluster.port, "login": cluster.user}
-            connection["extra"] |= {"key_file": str(cluster.key_file), "host_key": cluster.host_key}  # type: ignore[operator]  # a dict
+            connection["extra"] |= {"key_file": str(cluster.key_file), "host_key": cluster.host_key}
         environment = {"SGOB_HOME": str(self.home), "AIRFLOW_CONN_SGOB_CLUSTER": json.dumps(connection)}
         database = self.postgres.url("airflow", "psycopg2") if self.postgres.running() else ""
         return Airflow(self.home / "airflow", state["ports"]["airflow"], database, environment)
@@ -276,9 +270,8 @@ class Platform:
 
         def europeana_answers() -> bool:
             with contextlib.suppress(requests.RequestException):
-                answer = requests.get(
-                    url, params={"query": "*:*", "rows": 0}, headers={"X-Api-Key": state["api_key"]}, timeout=5
-                )
+                query = {"query": "*:*", "rows": "0"}
+                answer = requests.get(url, params=query, headers={"X-Api-Key": state["api_key"]}, timeout=5)
                 return answer.status_code == 200
             return False
 

@@ -6,11 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sgob_tasks.annotations.compose import compose_annotations
 from sgob_tasks.config import Settings
+from sgob_tasks.context.classes import ClassTable
+from sgob_tasks.context.refine import apply_time_context
 from sgob_tasks.errors import PermanentError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json
-from sgob_tasks.store import batches
+from sgob_tasks.store import batches, runs
+from sgob_tasks.store.detections import load_results, share_detections
 from sgob_tasks.store.engine import open_store
 
 MAX_SHARDS = 1000
@@ -40,6 +44,7 @@ def plan_batch(
         raise PermanentError(
             "there is no champion among the models: run the DAG train_detector (or `sgob train`) first"
         )
+    runs.begin(engine, run_id, "enrich")
     key = job_key("infer", run_id, str(model["id"]))
     batch = batches.find_batch(engine, key)
     if batch is None:
@@ -57,19 +62,65 @@ def plan_batch(
             described.append({"sha256": picture.sha256, "file": name, "width": picture.width, "height": picture.height})
         write_json(folder / "input" / "shards" / f"{number:04d}.json", {"shard": number, "pictures": described})
     job = write_job(folder, "infer", max(batch.shards, 1), {"model": "input/model"})
-    return job | {"batch": key, "model": str(model["id"]), "pictures": batch.pictures}
+    planned = {"batch": key, "model": str(model["id"]), "pictures": batch.pictures}
+    runs.note(engine, run_id, "plan", planned | {"shards": batch.shards})
+    return job | planned
 
 
-def load(settings: Settings, batch: dict[str, Any]) -> dict[str, Any]:
-    """Load what the cluster found, each detection exactly once."""
-    from sgob_tasks.store.detections import load_results
+def load(settings: Settings, batch: dict[str, Any], run_id: str | None = None) -> dict[str, Any]:
+    """Load what the cluster found, each detection exactly once.
 
-    return asdict(load_results(open_store(settings), str(batch["batch"]), Path(str(batch["job_dir"])) / "results"))
+    Args:
+        settings: the installation's.
+        batch: the job as it ended; ``failed`` has the reason of each shard that was lost. Its pictures keep the reason
+            and are taken up by the next night.
+        run_id: the run that keeps the counts.
+
+    Raises:
+        InputError: there is no such batch, or no results.
+    """
+    engine = open_store(settings)
+    counts = load_results(engine, str(batch["batch"]), Path(str(batch["job_dir"])) / "results")
+    lost = {int(shard): str(reason) for shard, reason in dict(batch.get("failed") or {}).items()}
+    batches.end_batch(engine, str(batch["batch"]), lost)
+    result = asdict(counts) | {"shards_lost": len(lost)}
+    runs.note(engine, run_id, "load", result)
+    return result
 
 
-def time_context(settings: Settings) -> dict[str, Any]:
+def time_context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
     """Read the artworks' dates and correct what they make impossible."""
-    from sgob_tasks.context.classes import ClassTable
-    from sgob_tasks.context.refine import apply_time_context
+    engine = open_store(settings)
+    model = batches.champion(engine)
+    shared = share_detections(engine, str(model["id"])) if model else 0
+    result = asdict(apply_time_context(engine, None, ClassTable.load())) | {"shared": shared}
+    runs.note(engine, run_id, "time_context", result)
+    return result
 
-    return asdict(apply_time_context(open_store(settings), None, ClassTable.load()))
+
+def classify_captions(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
+    """Find the sentences of the metadata that say what is depicted; the first time, train the classifier."""
+    from sgob_tasks.captions.classifier import classify_records, train_classifier  # spaCy takes seconds to import
+
+    engine, folder = open_store(settings), settings.models_dir / "captions"
+    if not folder.exists():
+        train_classifier(settings.captions_csv, folder)
+    result = asdict(classify_records(engine, folder))
+    runs.note(engine, run_id, "captions", result)
+    return result
+
+
+def annotate(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
+    """Compose Web Annotations from labels and captions, and validate them."""
+    engine, table = open_store(settings), ClassTable.load()
+    concepts = {name: uri for name in table.classes if (uri := table.concept_uri(name))}
+    counts = compose_annotations(
+        engine,
+        concepts,
+        run_id=run_id,
+        min_score=settings.publish.min_score,
+        describe=settings.publish.describe,
+    )
+    result = asdict(counts)
+    runs.note(engine, run_id, "annotate", result)
+    return result

@@ -72,8 +72,9 @@ def prepare(
     parameters: dict[str, Any] = {
         "preset": preset or training.preset,
         "epochs": float(epochs or training.epochs),
-        "batch_size": training.batch_size,
     }
+    if training.batch_size:
+        parameters["batch_size"] = training.batch_size
     if budget_s:
         parameters["budget_s"] = float(budget_s)
     return write_job(folder, "train", 1, parameters)

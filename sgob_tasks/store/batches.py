@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from sgob_tasks.store.media import current
 from sgob_tasks.store.tables import batch_items, batches, media, models, records
 
 
@@ -53,8 +54,8 @@ def unseen_pictures(engine: sa.Engine, model_id: str, limit: int | None = None) 
     )
     query = (
         sa.select(media.c.sha256, sa.func.min(media.c.width), sa.func.min(media.c.height))
-        .join(records, records.c.id == media.c.record_id)
-        .where(media.c.state == "fetched", records.c.state == "active", ~seen.exists())
+        .join(records, current())
+        .where(media.c.state == "fetched", ~seen.exists())
         .group_by(media.c.sha256)
         .order_by(media.c.sha256)
         .limit(limit)
@@ -103,3 +104,25 @@ def add_batch(
         if items:
             connection.execute(insert(batch_items).on_conflict_do_nothing(), items)
     return Batch(batch_id, len(shards), pictures)
+
+
+def end_batch(engine: sa.Engine, batch_id: str, lost: Mapping[int, str]) -> None:
+    """Enter that nothing more will come of a batch.
+
+    Args:
+        engine: the store.
+        batch_id: which.
+        lost: why a shard brought no results, by its number; pictures without a result keep that reason.
+    """
+    waiting = sa.and_(batch_items.c.batch_id == batch_id, batch_items.c.state == "planned")
+    with engine.begin() as connection:
+        for shard, reason in lost.items():
+            connection.execute(
+                sa.update(batch_items).where(waiting, batch_items.c.shard == shard).values(reason=reason)
+            )
+        missing = connection.scalar(sa.select(sa.func.count()).select_from(batch_items).where(waiting))
+        connection.execute(
+            sa.update(batches)
+            .where(batches.c.id == batch_id)
+            .values(state="failed" if missing else "loaded", ended_at=sa.func.now())
+        )

@@ -266,11 +266,13 @@ def supersede_inactive(engine: sa.Engine) -> int:
         return connection.execute(statement).rowcount
 
 
-def approve_proposed(engine: sa.Engine, run_id: str | None) -> int:
-    """Approve proposed annotations, all or those of one run; return their number."""
+def approve_proposed(engine: sa.Engine, run_id: str | None, before: datetime | None = None) -> int:
+    """Approve proposed annotations, all or those of one run or those from before a time; return their number."""
     statement = sa.update(annotation_table).where(annotation_table.c.state == "proposed").values(state="approved")
     if run_id is not None:
         statement = statement.where(annotation_table.c.run_id == run_id)
+    if before is not None:
+        statement = statement.where(annotation_table.c.created_at < before)
     with engine.begin() as connection:
         return connection.execute(statement).rowcount
 

@@ -244,6 +244,8 @@ def _failures(connection: sa.Connection, items: sa.CTE, run: Run) -> Iterable[Fa
     a, h, m, p = t.annotations.c, t.harvests.c, t.media.c, t.publications.c
     failed = items.c.state == "failed"
     yield from grouped("Detecting", True, items.c.state, items.c.reason, [failed])
+    lost = [items.c.state == "planned", items.c.reason.is_not(None)]
+    yield from grouped("On the cluster", True, sa.literal("left for the next run"), items.c.reason, lost)
     yield from grouped("Annotating", True, a.state, a.reason, [a.run_id == run.id, a.state == "invalid"])
     broken = p.state.in_(["failed", "ambiguous"])
     yield from grouped("Publishing", True, p.state, p.error, [p.run_id == run.id, broken])
