@@ -257,4 +257,9 @@ class AirflowClient:
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task['task_id']}/logs/{task['try_number']}"
         answer = self.call("GET", path, params={"map_index": task["map_index"], "full_content": True})
         for entry in answer["content"]:
-            yield str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry)
+            if not isinstance(entry, dict):
+                yield str(entry)
+                continue
+            yield str(entry.get("event", entry))
+            for error in entry.get("error_detail") or ():
+                yield f"{error.get('exc_type')}: {error.get('exc_value')}"

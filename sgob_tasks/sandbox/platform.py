@@ -277,6 +277,19 @@ class Platform:
 
         services["europeana"].wait_healthy(europeana_answers, 60)
         services["storage"].wait_healthy(lambda: answers(state["ports"]["storage"]), 60)
+        self._make_bucket()
+
+    def _make_bucket(self) -> None:
+        """Make the bucket for data sets: the stand-in for S3 forgets everything when it stops."""
+        from sgob_tasks.sharing.objects import connect
+
+        storage = Settings(home=self.home).storage
+        client = connect(storage)
+        if storage.bucket not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+            client.create_bucket(
+                Bucket=storage.bucket,
+                CreateBucketConfiguration={"LocationConstraint": storage.region},  # type: ignore[typeddict-item]  # free text
+            )
 
     def _deploy(self) -> None:
         from sgob_tasks.steps.cluster import deploy

