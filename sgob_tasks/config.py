@@ -35,7 +35,7 @@ class EuropeanaSettings(BaseModel):
     password: SecretStr = SecretStr("")
     query: str = "*:*"
     filters: list[str] = ["TYPE:IMAGE", "contentTier:(3 OR 4)"]
-    reusability: str = "open"
+    reusability: str = Field("open", description="empty: ask for all records; rights are checked on our side anyway")
     min_interval_s: float = Field(0.5, ge=0, description="pause between two calls")
     timeout_s: float = Field(60.0, gt=0)
     max_window_records: int = Field(50_000, ge=100, description="split an update window that holds more")

@@ -95,6 +95,9 @@ class ClusterPoller:
         self._failures = 0
         self._not_before = 0.0
         self._names: dict[str, int] = {}
+        self._logs: dict[str, tuple[str, int]] = {}  # path and bytes read, by job name
+        self._unread: dict[str, str] = {}
+        self._logs_read_at = float("-inf")
         self._answered: tuple[float, frozenset[str], tuple[QueueRow, ...]] = (float("-inf"), frozenset(), ())
         self.questions = 0
 
@@ -115,6 +118,8 @@ class ClusterPoller:
             self._names[name] = count
         else:
             self._names.pop(name, None)
+            self._logs.pop(name, None)
+            self._unread.pop(name, None)
         if not self._names:
             self.close()
 
@@ -187,6 +192,33 @@ class ClusterPoller:
                 self._answered = (time.monotonic(), names, rows)
                 self.questions += 1
         return _named(rows, name)
+
+    async def log(self, name: str, path: str, fresh_s: float, timeout_s: float) -> str:
+        """Return what has been added to a job's log since the last call; one question reads on in all followed logs.
+
+        Args:
+            name: of a watched job.
+            path: of its log on the cluster.
+            fresh_s: no new question when the last one is no older.
+            timeout_s: for the question.
+
+        Raises:
+            TransientError: no connection, or no answer in time.
+            PermanentError: the login node refuses us.
+        """
+        from sgob_tasks.cluster.follow import follow_command, parse_follow
+
+        async with self._asking:
+            if name not in self._logs or time.monotonic() - self._logs_read_at > fresh_s:
+                self._logs.setdefault(name, (path, 0))
+                names = sorted(self._logs)
+                result = await self.run(follow_command([self._logs[one] for one in names]), timeout_s)
+                for one, piece in zip(names, parse_follow(result, len(names)), strict=True):
+                    if piece is not None and one in self._logs:
+                        self._logs[one] = (self._logs[one][0], piece.size)
+                        self._unread[one] = self._unread.get(one, "") + piece.text + ("\n" if piece.text else "")
+                self._logs_read_at = time.monotonic()
+            return self._unread.pop(name, "")
 
 
 def _named(rows: Iterable[QueueRow], name: str) -> tuple[QueueRow, ...]:

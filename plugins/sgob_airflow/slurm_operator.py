@@ -203,6 +203,7 @@ class SlurmJobOperator(BaseOperator):
             marker_wait_s=site.marker_wait_s,
             lost_after_s=site.lost_after_s,
             command_timeout_s=site.command_timeout_s,
+            log_path="" if job.array else cluster.log_path(job, record.generation, 0),
         )
 
     def _end(self, cluster: Cluster, job: Job, progress: Progress) -> Any:

@@ -17,6 +17,8 @@ from sgob_tasks.errors import PermanentError, TransientError
 FIRST_EVENT_S = 3.0
 """No event before: a task resumed before the scheduler has seen it leave its worker is marked failed (Airflow 3.3)."""
 
+LOG_EVERY_S = 10.0
+LONGEST_LINE = 300
 ON_KILL_TIMEOUT_S = 20.0
 TASK_ENDED = "its task was ended by a person"
 
@@ -39,6 +41,7 @@ class SlurmJobTrigger(BaseTrigger):
         marker_wait_s: how late the file system may show a marker.
         lost_after_s: how long the job may be missing everywhere.
         command_timeout_s: for one question.
+        log_path: log on the cluster that is shown while the job runs; empty for none.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class SlurmJobTrigger(BaseTrigger):
         marker_wait_s: float,
         lost_after_s: float,
         command_timeout_s: float,
+        log_path: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is not typed
         self.ssh_conn_id = ssh_conn_id
@@ -67,6 +71,7 @@ class SlurmJobTrigger(BaseTrigger):
         self.marker_wait_s = marker_wait_s
         self.lost_after_s = lost_after_s
         self.command_timeout_s = command_timeout_s
+        self.log_path = log_path
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments."""
@@ -82,6 +87,7 @@ class SlurmJobTrigger(BaseTrigger):
             "marker_wait_s",
             "lost_after_s",
             "command_timeout_s",
+            "log_path",
         )
         return f"{__name__}.SlurmJobTrigger", {name: getattr(self, name) for name in names}
 
@@ -115,6 +121,9 @@ class SlurmJobTrigger(BaseTrigger):
                     return {"status": "ended", "reason": now, "quiet_s": quiet_s}
                 if alive:
                     alive_at = time.monotonic()
+                running = alive and not now.startswith("0 running")
+                if running and self.log_path:
+                    await self._show_log(poller, name)
             if now != said:
                 self.log.info("Slurm job %s (%s): %s", self.job_id, name, now)
                 said, interval_s = now, self.poll_min_s
@@ -144,6 +153,17 @@ class SlurmJobTrigger(BaseTrigger):
             return True, f"{running} running, {waiting} waiting" + (f" ({', '.join(why)})" if why else "")
         verdict = await self._judge(poller, name, quiet_s)
         return (False if verdict.outcome.active else None), verdict.reason
+
+    async def _show_log(self, poller: ClusterPoller, name: str) -> None:
+        """Copy what the job has written since the last look into the task's log."""
+        try:
+            text = await poller.log(name, self.log_path, max(LOG_EVERY_S, self.poll_min_s), self.command_timeout_s)
+        except (TransientError, PermanentError) as error:
+            self.log.info("log of %s cannot be read now: %s", name, error)
+            return
+        for line in text.splitlines():
+            if line.strip():
+                self.log.info("| %s", line[:LONGEST_LINE])
 
     async def _judge(self, poller: ClusterPoller, name: str, quiet_s: float) -> Any:
         """Ask all witnesses and judge, with the same functions that the worker uses."""

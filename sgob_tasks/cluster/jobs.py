@@ -378,10 +378,13 @@ class Cluster:
         generation = generation or (record.generation if record is not None else 1)
         if index is None:
             index = record.indices[0] if record is not None and record.indices else 0
-        name = self._batch_job(job, "", generation).log_file(index)
-        path = f"{self.site.job_dir(job.key)}/{name}"
+        path = self.log_path(job, generation, index)
         result = jobdir.repeatable(self.transport, f"tail -n {int(lines)} -- {shlex.quote(path)}")
-        return result.stdout if result.exit_code == 0 else f"({name}: {result.text})"
+        return result.stdout if result.exit_code == 0 else f"({path}: {result.text})"
+
+    def log_path(self, job: Job, generation: int, index: int) -> str:
+        """Return the log on the cluster of one task of one submission."""
+        return f"{self.site.job_dir(job.key)}/{self._batch_job(job, '', generation).log_file(index)}"
 
 
 def _since(record: JobRecord) -> float:

@@ -31,6 +31,10 @@ class _MakeRoomError(Exception):
     """SIGUSR1 came during the final evaluation."""
 
 
+def _figure(score: float | None) -> str:
+    return "none" if score is None else f"{score:.3f}"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     started = time.monotonic()
@@ -159,7 +163,7 @@ def _finish(
     if has_masks:
         summary["segm"] = evaluate(val.source, detections, iou_type="segm").to_json()
     write_json(job / "results" / "summary.json", summary)
-    say(f"held-out pictures: {scores.pictures}, box AP50 {scores.ap50}, AP {scores.ap}")
+    say(f"held-out pictures: {scores.pictures}, box AP50 {_figure(scores.ap50)}, AP {_figure(scores.ap)}")
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ class EuropeanaClient:
         parameters: dict[str, Any] = {
             "query": self._settings.query,
             "qf": [*self._settings.filters, window.filter],
-            "reusability": self._settings.reusability,
+            "reusability": self._settings.reusability or None,
             "media": "true",
             "thumbnail": "true",
             "profile": "rich" if rows else "minimal",

@@ -27,7 +27,7 @@ def check_query(settings: EuropeanaSettings) -> None:
     Raises:
         InputError: names the setting and the value.
     """
-    for word in settings.reusability.split(","):
+    for word in settings.reusability.split(",") if settings.reusability else ():
         if word.strip() not in _REUSABILITY:
             raise InputError("settings", "europeana.reusability", word, f"not one of {sorted(_REUSABILITY)}")
     for filter_ in settings.filters:

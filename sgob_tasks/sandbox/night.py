@@ -19,9 +19,14 @@ TRAIN = "train_detector"
 NIGHT = ("harvest_europeana", "enrich_pictures", "publish_annotations", "share_datasets")
 DAGS = (TRAIN, *NIGHT)
 LONG_TASKS = {"train", "infer"}  # their last log line is shown while they run
+_NOISE = ("| W0000", "| WARNING", "::")
 DONE = {"success", "failed"}
 POLL_S = 1.0
 SHOW_LOG_EVERY_S = 15.0
+
+
+def _worth_showing(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(_NOISE)
 
 
 @dataclass
@@ -130,7 +135,7 @@ class NightDriver:
         for task in tasks:
             if task["task_id"] in LONG_TASKS and task["state"] in {"running", "deferred"}:
                 try:
-                    lines = [line for line in self.client.task_log(dag_id, run_id, task) if line.strip()]
+                    lines = [line for line in self.client.task_log(dag_id, run_id, task) if _worth_showing(line)]
                 except (PermanentError, TransientError):
                     return last_line  # the log is being written; the next look will see it
                 if lines and lines[-1] != last_line:

@@ -122,6 +122,9 @@ class Platform:
                 "username": "sgob-service",
                 "password": state["password"],
                 "min_interval_s": 0.0,
+                # everything is asked for: what the real search would hold back shows that we refuse it ourselves
+                "filters": ["TYPE:IMAGE"],
+                "reusability": "",
             },
             "media": {"allow_private_addresses": True, "workers": 4},
             "cluster": {

@@ -10,7 +10,7 @@ from sgob_tasks.store import runs, summary
 from sgob_tasks.store.engine import open_store
 
 LATEST = "latest"
-"""Link to the folder of the run that was reported last."""
+"""Link to the folder of the newest run that had pictures."""
 
 
 def status(settings: Settings) -> dict[str, Any]:
@@ -33,9 +33,10 @@ def write_report(settings: Settings, run_id: str | None = None, *, ends: bool = 
     if ends and run_id is not None:
         runs.end(engine, run_id)
     page = static.write_report(engine, run_id, settings.runs_dir, settings.media_dir)
+    latest = static.write_report(engine, None, settings.runs_dir, settings.media_dir) if run_id else page
     link = settings.runs_dir / LATEST
     temporary = link.with_name(f".{LATEST}")
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(page.parent.name)
+    temporary.symlink_to(latest.parent.name)
     temporary.replace(link)
     return {"page": str(page)}

@@ -16,7 +16,7 @@ from sgob_tasks.context.evaluate import evaluate_with_context
 from sgob_tasks.detection.voc import voc_to_coco
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job
-from sgob_tasks.store import models
+from sgob_tasks.store import models, runs
 from sgob_tasks.store.batches import champion
 from sgob_tasks.store.engine import open_store
 
@@ -50,6 +50,7 @@ def prepare(
     Raises:
         InputError: the data is not there or does not hold, by file, field and value.
     """
+    runs.begin(open_store(settings), run_id, "train")
     training = settings.training
     source = Path(dataset) if dataset else training.dataset
     if source is None:
@@ -132,11 +133,14 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
     )
     if promoted:
         models.promote(engine, known.id)
-    return {
+    result = {
         "model": known.id,
         "champion": promoted,
         "scores": {name: asdict(scores) for name, scores in held_out.items()},
     }
+    runs.note(engine, run_id, "register", result)
+    runs.end(engine, run_id)
+    return result
 
 
 def _not_worse(present: dict[str, Any] | None, ap50: float | None, dataset: Path) -> bool:

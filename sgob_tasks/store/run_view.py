@@ -27,11 +27,16 @@ REASONS_SHOWN = 20
 
 
 def find_run(connection: sa.Connection, run_id: str | None) -> Run | None:
-    """Return the run called ``run_id``; without an id the newest enrichment, or else the newest run of any kind."""
+    """Return the run called ``run_id``.
+
+    Without an id it is the newest enrichment that had pictures, as a night without news has nothing to show; or else
+    the newest enrichment, or the newest run of any kind.
+    """
     r = t.runs.c
     query = sa.select(r.id, r.kind, r.started_at, r.ended_at, r.summary)
     if run_id is None:
-        query = query.order_by((r.kind == "enrich").desc(), r.started_at.desc(), r.id).limit(1)
+        pictures = sa.exists().where(t.batches.c.run_id == r.id, t.batches.c.pictures > 0)
+        query = query.order_by(pictures.desc(), (r.kind == "enrich").desc(), r.started_at.desc(), r.id).limit(1)
     else:
         query = query.where(r.id == run_id)
     row = connection.execute(query).one_or_none()
@@ -241,15 +246,16 @@ def _failures(connection: sa.Connection, items: sa.CTE, run: Run) -> Iterable[Fa
         )
         return (Failure(step, word, text, number, of_run) for word, text, number in rows)
 
-    a, h, m, p = t.annotations.c, t.harvests.c, t.media.c, t.publications.c
+    a, h, m, p, r = t.annotations.c, t.harvests.c, t.media.c, t.publications.c, t.records.c
     failed = items.c.state == "failed"
     yield from grouped("Detecting", True, items.c.state, items.c.reason, [failed])
     lost = [items.c.state == "planned", items.c.reason.is_not(None)]
-    yield from grouped("On the cluster", True, sa.literal("left for the next run"), items.c.reason, lost)
+    yield from grouped("On the cluster, left for the next run", True, items.c.state, items.c.reason, lost)
     yield from grouped("Annotating", True, a.state, a.reason, [a.run_id == run.id, a.state == "invalid"])
     broken = p.state.in_(["failed", "ambiguous"])
     yield from grouped("Publishing", True, p.state, p.error, [p.run_id == run.id, broken])
     yield from grouped("Harvesting", False, h.state, h.error, [h.state == "failed"])
+    yield from grouped("Harvesting", False, r.state, r.reason, [r.state.in_(["gone", "refused"])])
     yield from grouped("Fetching pictures", False, m.state, m.reason, [m.state.in_(["failed", "refused"])])
 
 

@@ -7,9 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
+from sgob_tasks.config import Settings
 from sgob_tasks.sandbox import slurm
+from sgob_tasks.sandbox.night import TRAIN, NightDriver
 from sgob_tasks.sandbox.platform import Platform
+from sgob_tasks.store.engine import open_store
+
+TRAINING = {"budget_s": 170, "epochs": 1000}
+# Chromium's own calls to the world are refused where there is no network, and cost time.
+CHROMIUM = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1400,1000",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -19,10 +32,42 @@ def platform() -> Iterator[Platform]:
     with tempfile.TemporaryDirectory(prefix="sgob-e2e-", ignore_cleanup_errors=True) as folder:
         monkey = pytest.MonkeyPatch()
         monkey.setenv("SGOB_HOME", folder)
-        platform = Platform(Path(folder), painted={"collection": 16, "train": 96, "held_out": 32})
+        platform = Platform(Path(folder), painted={"collection": 16, "train": 240, "held_out": 32})
         try:
             platform.up()
             yield platform
         finally:
             platform.down(keep_slurm=slurm_ran)
             monkey.undo()
+
+
+@pytest.fixture(scope="session")
+def engine(platform: Platform) -> sa.Engine:
+    """The platform's store."""
+    return open_store(Settings(home=platform.home))
+
+
+@pytest.fixture(scope="session")
+def driver(platform: Platform) -> NightDriver:
+    """Runs nights on the platform."""
+    return NightDriver(platform.airflow(platform.state()).client())
+
+
+@pytest.fixture(scope="session")
+def first_night(driver: NightDriver) -> dict[str, str]:
+    """Train a detector and run a night; return the run ids by DAG."""
+    return driver.run(train=True, conf={TRAIN: TRAINING}).run_ids
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    """Start a headless Chromium."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in CHROMIUM:
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    try:
+        yield browser
+    finally:
+        browser.quit()
