@@ -31,19 +31,28 @@ def load_dags() -> dict[str, Any]:
     return dict(sorted(bag.dags.items()))
 
 
+def awaited_by(dag: Any) -> list[str]:
+    """Return the names of the assets that start a DAG."""
+
+    def names(condition: Any) -> list[str]:
+        inner = getattr(condition, "objects", None)
+        return [condition.name] if inner is None else [name for one in inner for name in names(one)]
+
+    condition = getattr(dag.timetable, "asset_condition", None)
+    return names(condition) if getattr(condition, "objects", None) else []
+
+
 def schedule_of(dag: Any) -> str:
     """Say in words when a DAG runs."""
-    condition = getattr(dag.timetable, "asset_condition", None)
-    uris = [asset.uri for _, asset in condition.iter_assets()] if condition is not None else []
-    if uris:
-        return "after " + ", ".join(f"`{uri}`" for uri in uris)
-    expression = getattr(dag.timetable, "expression", None) or getattr(dag.timetable, "_expression", None)
+    if awaited_by(dag):
+        return "after " + ", ".join(f"*{name}*" for name in awaited_by(dag))
+    expression = getattr(dag.timetable, "expression", None)
     return f"`{expression}` UTC" if expression else "by hand"
 
 
 def outlets_of(dag: Any) -> list[str]:
     """Return the assets that a DAG's tasks bring up to date."""
-    return sorted({outlet.uri for task in dag.tasks for outlet in task.outlets})
+    return sorted({outlet.name for task in dag.tasks for outlet in task.outlets})
 
 
 def render(dags: dict[str, Any]) -> str:
@@ -57,7 +66,7 @@ def render(dags: dict[str, Any]) -> str:
         "| --- | --- | --- |",
     ]
     for dag_id, dag in dags.items():
-        outlets = ", ".join(f"`{uri}`" for uri in outlets_of(dag)) or "-"
+        outlets = ", ".join(f"*{name}*" for name in outlets_of(dag)) or "-"
         lines.append(f"| [{dag_id}](#{dag_id}) | {schedule_of(dag)} | {outlets} |")
     for dag_id, dag in dags.items():
         lines += ["", f"## {dag_id}", "", dag.doc_md.replace("### ", "**", 1).replace("\n", "**\n", 1).strip(), ""]
@@ -69,10 +78,11 @@ def render(dags: dict[str, Any]) -> str:
             lines.append(f"| `{task.task_id}` | {doc.splitlines()[0] if doc else ''} |")
         if dag.params:
             lines += ["", "| parameter | default | meaning |", "| --- | --- | --- |"]
-            for name, param in dag.params.items():
-                schema = dag.params.get_param(name).schema
-                text = " ".join(filter(None, [schema.get("title"), schema.get("description_md")]))
-                lines.append(f"| `{name}` | `{param}` | {text} |")
+            for name in dag.params:
+                param = dag.params.get_param(name)
+                schema, value = param.schema, "" if param.value is None else f"`{param.value}`"
+                text = ". ".join(filter(None, [schema.get("title"), schema.get("description_md")]))
+                lines.append(f"| `{name}` | {value} | {text} |")
     return "\n".join(lines) + "\n"
 
 

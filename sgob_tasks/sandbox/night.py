@@ -61,6 +61,7 @@ class NightDriver:
         Raises:
             PermanentError: a run failed; the message holds the end of the failed task's log.
         """
+        self.night = Night()
         self.client.wait_for_dags(list(DAGS))
         for dag_id in DAGS:
             if dag_id != NIGHT[0]:

@@ -32,7 +32,7 @@ def platform() -> Iterator[Platform]:
     with tempfile.TemporaryDirectory(prefix="sgob-e2e-", ignore_cleanup_errors=True) as folder:
         monkey = pytest.MonkeyPatch()
         monkey.setenv("SGOB_HOME", folder)
-        platform = Platform(Path(folder), painted={"collection": 16, "train": 240, "held_out": 32})
+        platform = Platform(Path(folder), painted={"collection": 60, "train": 240, "held_out": 32})
         try:
             platform.up()
             yield platform

@@ -1,0 +1,1 @@
+"""Measured figures: ``make bench``, or one with ``python -m tests.benchmarks.<name>``."""
