@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sgob_tasks.cluster.shell import CommandResult, combine, split
 
-MAX_BYTES = 4096
+MAX_BYTES = 16_384
 """Of one log in one answer: a job that writes more than people can read shows its newest part."""
 
 

@@ -5,6 +5,7 @@ Train a detector when there is none, then harvest; the other DAGs follow by thei
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,14 +20,17 @@ TRAIN = "train_detector"
 NIGHT = ("harvest_europeana", "enrich_pictures", "publish_annotations", "share_datasets")
 DAGS = (TRAIN, *NIGHT)
 LONG_TASKS = {"train", "infer"}  # their last log line is shown while they run
-_NOISE = ("| W0000", "| WARNING", "::")
+# Of a job's own log ("| ...") only what its program says; TensorFlow's C++ parts are louder than it.
+_OF_JOB = re.compile(r"\| \d\d:\d\d:\d\d ")
 DONE = {"success", "failed"}
 POLL_S = 1.0
 SHOW_LOG_EVERY_S = 15.0
 
 
 def _worth_showing(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith(_NOISE)
+    if line.startswith("| "):
+        return bool(_OF_JOB.match(line))
+    return bool(line.strip()) and not line.startswith("::")
 
 
 @dataclass

@@ -20,7 +20,7 @@ def write_job(folder: Path, kind: str, tasks: int, parameters: Mapping[str, Any]
     """Write ``job.json``, last of all inputs, and return what an operator needs to know of the job."""
     job = {"key": folder.name, "kind": kind, "tasks": tasks, "parameters": dict(parameters)}
     write_json(folder / "job.json", job)
-    return {"key": folder.name, "kind": kind, "tasks": tasks, "job_dir": str(folder)}
+    return job | {"job_dir": str(folder)}
 
 
 def write_json(path: Path, value: Any) -> None:
