@@ -20,7 +20,7 @@ from sgob_tasks.annotations.model import (
 )
 from sgob_tasks.annotations.validation import problems
 from sgob_tasks.progress import track
-from sgob_tasks.store import publications as store
+from sgob_tasks.store import annotations as store
 
 CHUNK = 500
 

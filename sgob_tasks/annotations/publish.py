@@ -29,6 +29,7 @@ from sgob_tasks.annotations.client import (
 from sgob_tasks.annotations.ledger import differences, find_published, is_ours
 from sgob_tasks.errors import AmbiguousError, TransientError
 from sgob_tasks.progress import track
+from sgob_tasks.store import annotations as queries
 from sgob_tasks.store import publications as store
 from sgob_tasks.store.publications import EUROPEANA, AnnotationRow
 
@@ -82,12 +83,12 @@ class PublicationCounts:
 
 def approve(engine: sa.Engine, run_id: str | None = None, before: datetime | None = None) -> int:
     """Approve proposed annotations, all or those of one run or those from before a time; return their number."""
-    return store.approve_proposed(engine, run_id, before)
+    return queries.approve_proposed(engine, run_id, before)
 
 
 def reopen_refused(engine: sa.Engine) -> int:
     """Propose again what Europeana refused, once the cause is mended; return the number of annotations."""
-    return store.reopen_refused(engine)
+    return queries.reopen_refused(engine)
 
 
 def publish(
@@ -211,7 +212,7 @@ class _Run:
             self._read_back(annotation, uri)
         except RefusedError as error:
             self._fail(annotation, str(error))
-            store.invalidate(self._engine, annotation.key, store.REFUSED + str(error))
+            queries.invalidate(self._engine, annotation.key, queries.REFUSED + str(error))
         except AmbiguousError as error:
             log.warning("%s: %s", annotation.key, error)
             store.settle(self._engine, EUROPEANA, annotation.key, "ambiguous", error=str(error))

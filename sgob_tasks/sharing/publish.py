@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from sgob_tasks.errors import AmbiguousError, PermanentError, SgobError
 from sgob_tasks.progress import track
-from sgob_tasks.sharing import ledger
 from sgob_tasks.sharing.dataset import MANIFEST, DatasetFile, DatasetManifest
 from sgob_tasks.sharing.objects import connect, exists, is_there, put
+from sgob_tasks.store import dataset_publications as ledger
+from sgob_tasks.store.publications import intend
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -88,7 +89,7 @@ def publish_dataset(
     client = connect(storage)
     missing = _missing(client, storage.bucket, prefix, dataset)
     if missing:
-        ledger.intend(engine, subject, run_id)
+        intend(engine, ledger.DESTINATION, subject, run_id)
     try:
         for file in track(missing, "Publishing the data set"):
             key, path = f"{prefix}/{file.path}", dataset.directory / file.path

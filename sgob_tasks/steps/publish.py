@@ -9,13 +9,14 @@ from typing import Any
 from sgob_tasks.annotations import publish as publishing
 from sgob_tasks.annotations.client import AnnotationClient
 from sgob_tasks.config import Settings
-from sgob_tasks.store import publications, runs
+from sgob_tasks.store import annotations as queries
+from sgob_tasks.store import runs
 from sgob_tasks.store.engine import open_store
 
 
 def approval_needed(settings: Settings) -> bool:
     """Tell whether a person has to approve first, and whether there is anything to approve."""
-    return settings.publish.require_approval and publications.count_in_state(open_store(settings), "proposed") > 0
+    return settings.publish.require_approval and queries.count_in_state(open_store(settings), "proposed") > 0
 
 
 def approve(settings: Settings, until: str | None = None) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The ledger's rows of data sets: what is meant to be published is written before it happens, the outcome after."""
+"""The ledger's rows of data sets, whose parts are looked up and put back at every try."""
 
 from __future__ import annotations
 
@@ -11,30 +11,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sgob_tasks.store.tables import publications
 
 DESTINATION = "s3"
-
-
-def intend(engine: sa.Engine, subject: str, run_id: str | None) -> None:
-    """Write down that a data set is about to be published; each try counts.
-
-    A version that is published stays so: what is missing of it is put back without a new entry.
-    """
-    row = insert(publications).values(
-        destination=DESTINATION, subject=subject, state="intended", attempts=1, run_id=run_id
-    )
-    query = row.on_conflict_do_update(
-        index_elements=["destination", "subject"],
-        set_={
-            "state": "intended",
-            "attempts": publications.c.attempts + 1,
-            "error": None,
-            "intended_at": sa.func.now(),
-            "ended_at": None,
-            "run_id": row.excluded.run_id,
-        },
-        where=publications.c.state != "published",
-    )
-    with engine.begin() as connection:
-        connection.execute(query)
 
 
 def published(engine: sa.Engine, subject: str, address: str, response: Mapping[str, Any], run_id: str | None) -> None:
