@@ -91,11 +91,11 @@ def _step(name: str, *arguments: str) -> Handler:
     def handle(parsed: argparse.Namespace) -> Any:
         import importlib
 
-        from sgob_tasks.config import Settings
+        from sgob_tasks.config import load_settings
 
         module, function = name.rsplit(".", 1)
         step = getattr(importlib.import_module(f"sgob_tasks.steps.{module}"), function)
-        return step(Settings(), **{argument: getattr(parsed, argument) for argument in arguments})
+        return step(load_settings(), **{argument: getattr(parsed, argument) for argument in arguments})
 
     return handle
 
@@ -105,10 +105,10 @@ def _run_id() -> str:
 
 
 def _train(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import cluster, train
 
-    settings, run_id = Settings(), _run_id()
+    settings, run_id = load_settings(), _run_id()
     options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s")}
     job = train.prepare(settings, run_id=run_id, **options)
     cluster.run_job(settings, job)
@@ -116,10 +116,10 @@ def _train(parsed: argparse.Namespace) -> Any:
 
 
 def _enrich(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import cluster, enrich, report
 
-    settings, run_id = Settings(), _run_id()
+    settings, run_id = load_settings(), _run_id()
     batch = enrich.plan_batch(settings, run_id=run_id, limit=parsed.limit, shard_size=parsed.shard_size)
     result: dict[str, Any] = {"run": run_id, "batch": batch}
     if batch["pictures"]:
@@ -168,6 +168,13 @@ def _show_tree(value: Any, depth: int) -> None:
             print("  " * depth + f"{name}: {'-' if entry in ({}, None) else entry}")  # noqa: T201 - the command's output
 
 
+def _store_error() -> type[Exception]:
+    """Return what the database's driver raises; imported only where something was raised."""
+    from sqlalchemy.exc import DBAPIError
+
+    return DBAPIError
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     parsed = build_parser().parse_args(arguments)
@@ -181,6 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(f"sgob {parsed.verb}: stopped", file=sys.stderr)  # noqa: T201 - the command's output
+        return 1
+    except _store_error() as error:
+        hint = " (`sgob migrate` brings the tables up to date)" if "does not exist" in str(error) else ""
+        print(f"sgob {parsed.verb}: the store: {error.args[0]}{hint}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
     if result is not None:
         _show(result, as_json=parsed.json)

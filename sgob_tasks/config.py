@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, Field, SecretStr
+import tomllib
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from sgob_tasks.errors import InputError
 
 
 def home() -> Path:
@@ -148,3 +151,21 @@ class Settings(BaseSettings):
     def runs_dir(self) -> Path:
         """One folder per nightly run, with its static report."""
         return self.home / "runs"
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        InputError: a value is wrong, or the file cannot be read; names source, field and value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        secret = isinstance(first["input"], SecretStr) or any(word in name for word in ("key", "secret", "password"))
+        shown = "(not shown)" if secret else first["input"]
+        raise InputError("settings (SGOB_... or sgob.toml)", name, shown, first["msg"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(home() / "sgob.toml", "file", "", f"is not TOML: {error}") from error

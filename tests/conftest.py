@@ -17,6 +17,16 @@ from sgob_tasks.store.engine import migrate
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests over reference files that this machine has none of: they are made for what exists."""
+    missing = [
+        item for item in items if any("empty parameter set" in str(mark.kwargs) for mark in item.iter_markers("skip"))
+    ]
+    if missing:
+        config.hook.pytest_deselected(items=missing)
+        items[:] = [item for item in items if item not in missing]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL of this test run alone, stopped at its end."""

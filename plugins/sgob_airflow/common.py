@@ -62,10 +62,10 @@ def run_step(name: str, **arguments: Any) -> Any:
     """
     from airflow.sdk.exceptions import AirflowFailException
 
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.errors import PermanentError
 
     try:
-        return step_of(name)(Settings(), **arguments)
+        return step_of(name)(load_settings(), **arguments)
     except PermanentError as error:
         raise AirflowFailException(str(error)) from error

@@ -60,11 +60,11 @@ class SlurmHook(BaseHook):
         from sgob_tasks.cluster.connect import configured_site
         from sgob_tasks.cluster.jobs import Cluster
         from sgob_tasks.cluster.transport import SshTransport
-        from sgob_tasks.config import Settings
+        from sgob_tasks.config import load_settings
         from sgob_tasks.store.engine import open_store
         from sgob_tasks.store.jobs import StoreLedger
 
-        settings = settings or Settings()
+        settings = settings or load_settings()
         # cmd_timeout is the provider's limit for its own way of running commands, which is not used here.
         ssh = SSHHook(ssh_conn_id=self.ssh_conn_id, cmd_timeout=None, conn_retry_attempts=1)
         if ssh.host_key is None:

@@ -163,9 +163,9 @@ class SlurmJobOperator(BaseOperator):
         return replace(job, owner=owner, comment=job.comment or f"sgob {owner}")
 
     def _folder(self, job: Job) -> Path:
-        from sgob_tasks.config import Settings
+        from sgob_tasks.config import load_settings
 
-        return Path(str(self.job["job_dir"])) if "job_dir" in self.job else Settings().jobs_dir / job.key
+        return Path(str(self.job["job_dir"])) if "job_dir" in self.job else load_settings().jobs_dir / job.key
 
     def _publish(self, context: Context, cluster: Cluster, job: Job, record: JobRecord) -> None:
         """Show job and script in Airflow while the job still runs."""

@@ -251,7 +251,7 @@ class Platform:
             with self._timed("PostgreSQL"):
                 self.postgres.start()
             self._settings_file(state, cluster.result())
-            migrate(open_store(Settings(home=self.home)))
+            migrate(open_store(Settings(home=self.home), new=True))
             starting = pool.submit(self._start_airflow, state)
             painting.result()
             with self._timed("Europeana's and S3's stand-ins"):

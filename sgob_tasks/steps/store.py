@@ -9,5 +9,5 @@ from sgob_tasks.store.engine import open_store
 
 def migrate(settings: Settings) -> dict[str, str]:
     """Run the migrations that are missing."""
-    migrate_tables(open_store(settings))
+    migrate_tables(open_store(settings, new=True))
     return {"store": "up to date"}

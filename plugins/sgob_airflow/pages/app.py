@@ -13,7 +13,7 @@ from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
-from sgob_tasks.config import Settings
+from sgob_tasks.config import Settings, load_settings
 from sgob_tasks.errors import PermanentError, SgobError, TransientError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.report.pictures import shrink
@@ -29,7 +29,7 @@ _PICTURE_AGE_S = 30 * 86_400
 @functools.cache
 def settings() -> Settings:
     """Return the installation's settings, read once for each process."""
-    return Settings()
+    return load_settings()
 
 
 def store(configured: Annotated[Settings, Depends(settings)]) -> sa.Engine:

@@ -1,0 +1,73 @@
+"""The command line as a person meets it: help for everything, clear errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sgob_tasks.cli import build_parser, main
+
+VERBS = list(next(action.choices for action in build_parser()._actions if action.choices))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-verb"], ["fetch", "--limit", "many"], ["sandbox", "sideways"]])
+def test_wrong_use_is_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+
+
+def test_without_a_store_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    assert main(["status"]) == 1
+    message = capsys.readouterr().err
+    assert str(tmp_path) in message
+    assert "sgob migrate" in message
+    assert not list(tmp_path.iterdir()), "nothing is made by asking"
+
+
+def test_a_wrong_setting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    monkeypatch.setenv("SGOB_MEDIA__WORKERS", "0")
+    assert main(["status"]) == 1
+    assert "media.workers = '0'" in capsys.readouterr().err
+
+
+def test_a_secret_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    (tmp_path / "sgob.toml").write_text("[europeana]\napi_key = 12345678\n")
+    assert main(["status"]) == 1
+    assert "12345678" not in capsys.readouterr().err
+
+
+def test_a_broken_settings_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    (tmp_path / "sgob.toml").write_text("[europeana\n")
+    assert main(["status"]) == 1
+    assert "sgob.toml" in capsys.readouterr().err
+
+
+def test_sandbox_that_was_never_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    assert main(["sandbox", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["running"] is False
