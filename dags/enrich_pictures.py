@@ -80,6 +80,7 @@ with DAG(
         job=batch,
         ssh_conn_id=CLUSTER_CONNECTION,
         allow_partial=True,
+        pool="cluster_jobs",
         execution_timeout=None,
     )
     anything_new(batch) >> infer

@@ -62,5 +62,7 @@ with DAG(
         return run_step("train.register", run_id=this_run(), job=job, promote=param("promote"))
 
     job = prepare()
-    train = SlurmJobOperator.from_job(task_id="train", job=job, ssh_conn_id=CLUSTER_CONNECTION, execution_timeout=None)
+    train = SlurmJobOperator.from_job(
+        task_id="train", job=job, ssh_conn_id=CLUSTER_CONNECTION, pool="cluster_jobs", execution_timeout=None
+    )
     train >> register(job)

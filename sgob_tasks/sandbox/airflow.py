@@ -24,11 +24,7 @@ from sgob_tasks.sandbox.processes import Service
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PARALLELISM = 4
-POOLS = {
-    "europeana": (1, False, "Calls to Europeana's APIs: one at a time"),
-    "cluster_transfer": (2, False, "File transfers to and from the cluster"),
-    "cluster_jobs": (4, True, "Slurm jobs under way, waiting ones included"),
-}
+POOLS = REPOSITORY / "dags" / "pools.json"
 USER = "admin"
 
 
@@ -139,8 +135,8 @@ class Airflow:
                 service.start()
         services[0].wait_healthy(lambda: set(self.health().values()) == {"healthy"}, timeout_s)
         client = self.client()
-        for name, (slots, include_deferred, description) in POOLS.items():
-            client.put_pool(name, slots, include_deferred=include_deferred, description=description)
+        for name, pool in json.loads(POOLS.read_text()).items():
+            client.put_pool(name, pool)
 
     def health(self) -> dict[str, str]:
         """Return the state of each component as the API server sees it; empty while it does not answer."""
@@ -195,14 +191,13 @@ class AirflowClient:
             raise PermanentError(f"Airflow's API answered {answer.status_code} to {method} {path}: {answer.text[:500]}")
         return answer.json() if answer.content else None
 
-    def put_pool(self, name: str, slots: int, *, include_deferred: bool, description: str) -> None:
-        """Make a pool or bring it up to date."""
-        pool = {"name": name, "slots": slots, "include_deferred": include_deferred, "description": description}
+    def put_pool(self, name: str, pool: Mapping[str, object]) -> None:
+        """Make a pool or bring it up to date: ``slots``, ``description``, ``include_deferred``."""
         known = {entry["name"] for entry in self.call("GET", "pools", params={"limit": 100})["pools"]}
         if name in known:
-            self.call("PATCH", f"pools/{name}", json={"pool": name, **{k: v for k, v in pool.items() if k != "name"}})
+            self.call("PATCH", f"pools/{name}", json={"pool": name, **pool})
         else:
-            self.call("POST", "pools", json=pool)
+            self.call("POST", "pools", json={"name": name, **pool})
 
     def wait_for_dags(self, dag_ids: list[str], timeout_s: float = 120.0) -> None:
         """Wait until the DAG processor has read these DAGs.

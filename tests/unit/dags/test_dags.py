@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def test_dag_follows_the_rules(dags: dict[str, Any], dag_id: str) -> None:
         assert task.retries >= 1, f"{task.task_id}: a resumed task needs a retry"
         # Slurm limits the time of its jobs; Airflow's limit would go on counting while the task waits for one.
         assert (task.execution_timeout is None) == (type(task).__name__ == "SlurmJobOperator")
+
+
+def test_pools_of_tasks_exist(dags: dict[str, Any]) -> None:
+    pools = json.loads((ROOT / "dags" / "pools.json").read_text())
+    used = {task.pool for dag in dags.values() for task in dag.tasks} - {"default_pool"}
+    assert used == set(pools)
 
 
 def test_assets_join_the_dags(dags: dict[str, Any]) -> None:
