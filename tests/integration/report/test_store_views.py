@@ -93,14 +93,17 @@ def test_pictures_left_out_are_still_counted(store: sa.Engine, tmp_path: Path) -
     assert view.counts == run_view(store, RUN).counts
 
 
-def test_newest_enrichment_is_the_last_run(store: sa.Engine, tmp_path: Path) -> None:
-    seed(store, tmp_path)
+def test_last_run_is_the_newest_enrichment_that_had_pictures(store: sa.Engine, tmp_path: Path) -> None:
     with store.begin() as connection:
         for name, kind in (("train", "train"), ("later", "enrich")):
             connection.execute(sa.insert(t.runs).values(id=name, kind=kind, started_at=START + timedelta(days=1)))
     view = run_view(store)
     assert view.run is not None
     assert (view.run.id, view.run.seconds, view.pictures, view.counts) == ("later", None, (), RunCounts())
+    seed(store, tmp_path)
+    view = run_view(store)
+    assert view.run is not None
+    assert view.run.id == RUN, "a night without news has nothing to show"
     assert [run.id for run in view.runs] == ["later", "train", RUN]
     assert run_view(store, "unknown").run is None
 
