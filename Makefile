@@ -105,5 +105,6 @@ lock: .venv/.done  ## Resolve requirements*.in into the pinned requirements*.txt
 
 clean: ## Stop the platform and remove what it made (state, environments, caches)
 	@[ ! -x .venv/bin/sgob ] || $(MAKE) --no-print-directory down
+	@$(SUDO) rm -rf /var/lib/sgob-sandbox
 	@rm -rf .sgob .sgob-* .venv .venv-hpc .cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

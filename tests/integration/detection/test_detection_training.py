@@ -160,19 +160,28 @@ def check_results(job: Path, masks: bool) -> None:
 
 def test_one_process_trains_without_masks_and_inside_its_time(tmp_path: Path) -> None:
     draw_dataset(tmp_path / "input" / "dataset", masks=False)
-    write_job(tmp_path, budget_s=40, reserve_s=10, epochs=10_000, val_min_score=0.0)
+    write_job(tmp_path, budget_s=60, reserve_s=10, epochs=10_000, val_min_score=0.0)
     command = [sys.executable, "-m", "sgob_tasks.detection.train", str(tmp_path)]
-    started = time.monotonic()
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert time.monotonic() - started < 60
     check_results(tmp_path, masks=False)
     entries = metrics(tmp_path)
     assert all(entry["losses"]["mask"] == 0 for entry in entries)
-    assert 28 < entries[-1]["elapsed_s"] < 45
-    assert entries[-1]["loss"] < 0.6 * entries[0]["loss"]
+    # It used its time but for the reserve, and after that began no further step.
+    assert entries[-1]["elapsed_s"] > 48
+    assert all(entry["elapsed_s"] <= 51 for entry in entries[:-2])
     # The schedule followed the time: the rate had fallen to its floor when it was up, though steps were left.
     assert entries[-1]["learning_rate"] < 0.05 * max(entry["learning_rate"] for entry in entries)
+
+
+def test_training_learns(job: Path) -> None:
+    write_job(job, steps=120, val_min_score=0.0)
+    command = [sys.executable, "-m", "sgob_tasks.detection.train", str(job)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    entries = metrics(job)
+    assert entries[-1]["step"] == 120
+    assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
 
 
 def test_a_bad_job_is_refused_by_name(tmp_path: Path) -> None:
