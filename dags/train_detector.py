@@ -5,6 +5,10 @@ The model is evaluated on pictures that training never saw, before and after the
 with its scores. It becomes the champion, which the nightly run uses, when it is not worse than the present one
 on the same held-out pictures.
 
+How many nodes it gets says the resource plan (`docs/plan.md`), unless the run names a number or the site has
+`plan = false`. The plan is in the log and the result of `prepare`. Where `training.require_approval` is on, a
+person sees it and approves first: the task `approve` waits in *Browse → Required actions*.
+
 **Healthy if** the last run passed and the new version is in `sgob status`.
 
 **When it fails**: the job's log is in the log of `train`. A job that ran out of time goes on from its last
@@ -13,9 +17,11 @@ checkpoint when the task is cleared.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, Param, TriggerRule, task
 from pendulum import datetime
 from sgob_airflow.common import CLUSTER_CONNECTION, DEFAULT_ARGS, DETECTOR, TAGS, param, run_step, this_run
 from sgob_airflow.slurm_operator import SlurmJobOperator
@@ -46,15 +52,34 @@ with DAG(
             title="Training budget (seconds)",
             description_md="Empty: no limit.",
         ),
+        "nodes": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Nodes",
+            description_md="Empty: as the resource plan says; the site's own where it has `plan = false`.",
+        ),
         "promote": Param("auto", type="string", enum=["auto", "always", "never"], title="Make it the champion"),
     },
 ):
 
     @task
     def prepare() -> Any:
-        """Check the training data and write the job directory."""
-        names = ("dataset", "preset", "epochs", "budget_s")
+        """Check the training data, plan the nodes, write the job directory."""
+        names = ("dataset", "preset", "epochs", "budget_s", "nodes")
         return run_step("train.prepare", run_id=this_run(), **{name: param(name) for name in names})
+
+    @task.branch
+    def approval_needed() -> str:
+        """Ask a person, where the installation is configured so."""
+        return "approve" if run_step("train.approval_needed") else "train"
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Train the detector as planned?",
+        body="{{ ti.xcom_pull(task_ids='prepare')['plan']['text'] }}",
+        response_timeout=timedelta(days=7),
+    )
 
     @task(outlets=[DETECTOR])
     def register(job: dict[str, object]) -> Any:
@@ -62,7 +87,14 @@ with DAG(
         return run_step("train.register", run_id=this_run(), job=job, promote=param("promote"))
 
     job = prepare()
+    branch = approval_needed()
     train = SlurmJobOperator.from_job(
-        task_id="train", job=job, ssh_conn_id=CLUSTER_CONNECTION, pool="cluster_jobs", execution_timeout=None
+        task_id="train",
+        job=job,
+        ssh_conn_id=CLUSTER_CONNECTION,
+        pool="cluster_jobs",
+        execution_timeout=None,
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )
-    train >> register(job)
+    job >> branch >> approve >> train
+    branch >> train >> register(job)

@@ -66,7 +66,25 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--preset", choices=["tiny", "resnet50", "resnet101"])
     train.add_argument("--epochs", type=int, metavar="N")
     train.add_argument("--budget", dest="budget_s", type=int, metavar="S", help="training budget in seconds")
+    train.add_argument("--nodes", type=int, metavar="K", help="default: as the plan says (see `sgob plan`)")
     train.add_argument("--promote", choices=["auto", "always", "never"], default="auto", help="make it the champion")
+    plan = verb(
+        "plan",
+        _step("plan.plan", "images", "batch_size", "nodes", "site", "epochs", "preset"),
+        "forecast nodes, GPUs, hours and links of a training, from published figures and own jobs (docs/plan.md)",
+    )
+    plan.add_argument("--images", type=int, required=True, metavar="N", help="pictures of the data set")
+    plan.add_argument(
+        "--batch-size", type=int, required=True, metavar="B", help="pictures of one training batch sent to the cluster"
+    )
+    plan.add_argument(
+        "--nodes", type=int, metavar="K", help="forecast for K nodes; default: the fewest that fit the site's limit"
+    )
+    plan.add_argument("--site", metavar="S", help="a site of hpc_templates/sites; default: the configured one")
+    plan.add_argument("--epochs", type=int, default=50, metavar="E", help="passes over the data (default: 50)")
+    plan.add_argument(
+        "--preset", choices=["tiny", "resnet50", "resnet101"], help="network whose own jobs count; default: configured"
+    )
     enrich = verb("enrich", _enrich, "find what new pictures show, correct it and compose annotations")
     enrich.add_argument("--limit", type=int, metavar="N", help="at most this many pictures")
     enrich.add_argument("--shard-size", type=int, metavar="N", help="pictures per task of the array")
@@ -109,7 +127,7 @@ def _train(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.steps import cluster, train
 
     settings, run_id = load_settings(), _run_id()
-    options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s")}
+    options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s", "nodes")}
     job = train.prepare(settings, run_id=run_id, **options)
     cluster.run_job(settings, job)
     return train.register(settings, run_id=run_id, job=job, promote=parsed.promote)

@@ -97,6 +97,7 @@ class TrainingSettings(BaseModel):
     preset: str = "resnet101"
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")
+    require_approval: bool = Field(False, description="a person approves the plan of nodes and hours first")
 
 
 class Settings(BaseSettings):

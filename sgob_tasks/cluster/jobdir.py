@@ -59,6 +59,7 @@ class Job:
         outputs: files that each task has to leave, relative to the directory, with ``{index}``; by default those of
             the kind. Without them a marker alone is no success.
         resources: changes to what the site gives this kind, such as ``{"nodes": 4}``.
+        images: pictures that it works on, for the ledger; 0 where nobody said. Not for the program.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Job:
     owner: str = ""
     outputs: tuple[str, ...] | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
+    images: int = 0
 
     def __post_init__(self) -> None:
         check_name(self.key)
@@ -114,6 +116,7 @@ class Job:
             "owner": self.owner,
             "outputs": list(self.outputs or ()),
             "resources": dict(self.resources),
+            "images": self.images,
         }
 
     @classmethod

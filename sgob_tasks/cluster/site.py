@@ -87,6 +87,8 @@ class Site:
         max_array_size: highest number of array tasks (``MaxArraySize``).
         max_failures: how often tasks that failed are run again.
         max_resubmissions: how often tasks that were lost, preempted or cut short are run again.
+        nodes_total: how many nodes a job may ask for at most; 0 where nobody knows.
+        plan: whether the resource plan chooses the nodes of a training; otherwise it is ``train.nodes``.
         train: what training asks for.
         infer: what each inference task asks for.
     """
@@ -112,6 +114,8 @@ class Site:
     max_array_size: int = 1001
     max_failures: int = 1
     max_resubmissions: int = 5
+    nodes_total: int = 0
+    plan: bool = True
     train: Resources = Resources()
     infer: Resources = Resources()
 
@@ -196,7 +200,7 @@ def make_site(values: Mapping[str, Any], source: str) -> Site:
 
 _TEXT = {"name", "root", "python", "partition", "qos", "account", "constraint", "gpu_type", "transfer_host"}
 _LISTS = {"directives", "prelude", "launcher"}
-_COUNTS = {"max_array_size", "max_failures", "max_resubmissions"}
+_COUNTS = {"max_array_size", "max_failures", "max_resubmissions", "nodes_total"}
 
 
 def _typed(source: str, key: str, value: Any) -> Any:
@@ -206,6 +210,8 @@ def _typed(source: str, key: str, value: Any) -> Any:
     elif key in _LISTS:
         fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
         made, wanted = tuple(value) if fits else value, "a list of texts"
+    elif key == "plan":
+        fits, made, wanted = isinstance(value, bool), value, "true or false"
     elif key == "environment":
         fits = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
         made, wanted = value, "a table of texts"

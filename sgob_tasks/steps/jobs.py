@@ -16,11 +16,19 @@ def job_key(kind: str, *parts: str) -> str:
     return f"sgob-{kind}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:16]}"
 
 
-def write_job(folder: Path, kind: str, tasks: int, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``job.json``, last of all inputs, and return what an operator needs to know of the job."""
+def write_job(folder: Path, kind: str, tasks: int, parameters: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """Write ``job.json``, last of all inputs, and return what an operator needs to know of the job.
+
+    Args:
+        folder: the local job directory; its name is the key.
+        kind: ``train`` or ``infer``.
+        tasks: size of the array.
+        parameters: for the program.
+        more: what the program need not know, such as ``resources`` and ``images`` of ``cluster.jobdir.Job``.
+    """
     job = {"key": folder.name, "kind": kind, "tasks": tasks, "parameters": dict(parameters)}
     write_json(folder / "job.json", job)
-    return job | {"job_dir": str(folder)}
+    return job | more | {"job_dir": str(folder)}
 
 
 def write_json(path: Path, value: Any) -> None:

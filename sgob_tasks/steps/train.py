@@ -15,6 +15,7 @@ from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.evaluate import evaluate_with_context
 from sgob_tasks.detection.voc import voc_to_coco
 from sgob_tasks.errors import InputError, PermanentError
+from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job
 from sgob_tasks.store import models, runs
 from sgob_tasks.store.batches import champion
@@ -32,8 +33,9 @@ def prepare(
     preset: str | None = None,
     epochs: int | None = None,
     budget_s: int | None = None,
+    nodes: int | None = None,
 ) -> dict[str, Any]:
-    """Check the training data and write the job directory.
+    """Check the training data, plan the nodes and write the job directory.
 
     Args:
         settings: the installation's.
@@ -43,9 +45,10 @@ def prepare(
         preset: network; by default the configured one.
         epochs: passes over the data; by default the configured number.
         budget_s: seconds for the whole training; None for no limit.
+        nodes: how many to train on; by default as ``steps.plan.for_training`` chooses.
 
     Returns:
-        The job: ``key, kind, tasks, job_dir``.
+        The job: ``key, kind, tasks, parameters, resources, images, job_dir``, and the ``plan``.
 
     Raises:
         InputError: the data is not there or does not hold, by file, field and value.
@@ -78,7 +81,33 @@ def prepare(
         parameters["batch_size"] = training.batch_size
     if budget_s:
         parameters["budget_s"] = float(budget_s)
-    return write_job(folder, "train", 1, parameters)
+    images = _count_images(target / "train.json")
+    resources, planned = plan.for_training(
+        settings, images, nodes, parameters["epochs"], parameters["preset"], parameters.get("budget_s")
+    )
+    log.info("plan:\n%s", planned["text"])
+    return write_job(folder, "train", 1, parameters, resources=resources, images=images, plan=planned)
+
+
+def approval_needed(settings: Settings) -> bool:
+    """Tell whether a person has to approve a training and its plan first."""
+    return settings.training.require_approval
+
+
+def _count_images(path: Path) -> int:
+    """Return how many pictures a COCO file describes.
+
+    Raises:
+        InputError: it is no COCO file, or describes none.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(path, "JSON", str(error), "cannot be read") from error
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list) or not images:
+        raise InputError(path, "images", images, "has to be a list of at least one picture")
+    return len(images)
 
 
 def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str = "auto") -> dict[str, Any]:

@@ -56,6 +56,8 @@ def test_the_shipped_sites(tmp_path: Path) -> None:
         ("[train]\nnodes = 0", "nodes"),
         ("[train]\nnodes = true", "nodes"),
         ("train = 4", "train"),
+        ("plan = 1", "plan"),
+        ("nodes_total = 1.5", "nodes_total"),
         ("[environment]\nA = 1", "environment"),
         ('name = "Mino Tauro"', "name"),
         ("name = ", "TOML"),

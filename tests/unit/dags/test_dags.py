@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from jinja2 import Template
 
 from docs.generate import PAGE, ROOT, awaited_by, load_dags, render
 
@@ -71,6 +73,18 @@ def test_dag_file_imports_no_domain_code_at_top_level(path: Path) -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     ]
     assert not [module for module in modules if module.startswith("sgob_tasks")]
+
+
+def test_a_person_sees_the_plan_before_the_training(dags: dict[str, Any]) -> None:
+    dag = dags["train_detector"]
+    assert dag.get_task("approval_needed").downstream_task_ids == {"approve", "train"}
+    assert dag.get_task("train").upstream_task_ids == {"prepare", "approval_needed", "approve"}
+    # Runs when the approval was skipped, and not when it was refused or has failed.
+    assert dag.get_task("train").trigger_rule == "none_failed_min_one_success"
+    assert dag.get_task("register").trigger_rule == "all_success"
+    pulled = SimpleNamespace(xcom_pull=lambda task_ids: {"plan": {"text": f"the plan of {task_ids}"}})
+    assert Template(dag.get_task("approve").body).render(ti=pulled) == "the plan of prepare"
+    assert "body" in dag.get_task("approve").template_fields
 
 
 def test_generated_page_is_up_to_date(dags: dict[str, Any]) -> None:
