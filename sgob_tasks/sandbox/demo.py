@@ -13,7 +13,7 @@ from sgob_tasks.sandbox.platform import Platform
 from sgob_tasks.store.engine import open_store
 from sgob_tasks.store.summary import Status, status
 
-TRAINING_BUDGET_S = 270
+TRAINING_BUDGET_S = 300
 """Seconds of training, start-up and tracing included: what two cores need for a useful detector of painted scenes."""
 
 
