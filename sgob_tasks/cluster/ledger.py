@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 OPEN_STATES = frozenset({"intended", "submitted", "running"})
+COMMAND_LINE = "sgob"
+"""First part of the owner ``sgob/run/command`` of a job that no Airflow task waits for."""
 
 
 @dataclass(frozen=True)
