@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+from sgob_tasks.cluster.accounting import SubmissionUsage
 
 OPEN_STATES = frozenset({"intended", "submitted", "running"})
 COMMAND_LINE = "sgob"
@@ -70,4 +72,22 @@ class JobLedger(Protocol):
 
         Raises:
             TransientError: somebody else has taken the job to a later generation meanwhile.
+        """
+
+    def open_records(self, cluster: str) -> Sequence[JobRecord]:
+        """Return the records of a cluster that are open, oldest first."""
+
+    def unaccounted(self, cluster: str, since: datetime) -> Sequence[JobRecord]:
+        """Return submissions that ended since then and whose figures are not from sacct, as they were when they ended.
+
+        Of each job all submissions are there, not only the last one; ``details`` is the job's.
+        """
+
+    def end_submission(self, record: JobRecord, usage: SubmissionUsage, checkpoint: str | None = None) -> None:
+        """Enter how a submission ended and what it used; the job's own record stays as it is.
+
+        Args:
+            record: the submission: key, generation, and how it ended.
+            usage: figures.
+            checkpoint: newest one when it ended.
         """
