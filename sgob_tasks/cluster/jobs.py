@@ -91,6 +91,10 @@ class Cluster:
         """Give the connection back."""
         self.transport.close()
 
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        self._sleep(seconds)
+
     def deploy(self) -> str:
         """Make sure that this platform's code is on the cluster; return its folder there."""
         return deploy(self.site, self.transport, self.package_root)
@@ -281,11 +285,20 @@ class Cluster:
         """
         if record.job_id is None:
             return None
-        usage = self._usage(job, record, answer)
+        # Who cancels waits for no figures: the reconciler asks for them later.
+        usage = self.usage(job, record, answer, patient=answer is not None)
         self.ledger.end_submission(record, usage, answer.checkpoint.name if answer and answer.checkpoint else None)
         return usage
 
-    def _usage(self, job: Job, record: JobRecord, answer: Answer | None) -> SubmissionUsage:
+    def usage(self, job: Job, record: JobRecord, answer: Answer | None, *, patient: bool = False) -> SubmissionUsage:
+        """Ask what an ended submission used; keep nothing.
+
+        Args:
+            job: whose.
+            record: the submission; it has an id.
+            answer: of the witnesses, for the markers to fall back on.
+            patient: wait some seconds for a sacct that is behind.
+        """
         return ask_usage(
             self.transport,
             job.name(record.generation),
@@ -295,8 +308,7 @@ class Cluster:
             job.asks(self.site),
             record.submitted_at,
             self.site.command_timeout_s,
-            # Who cancels waits for no figures: the reconciler asks for them later.
-            self._sleep if answer else None,
+            self._sleep if patient else None,
         )
 
     def settle(self, job: Job, grace_s: float) -> Progress:
@@ -310,13 +322,13 @@ class Cluster:
 
         Raises:
             PermanentError: the ledger does not know the job as submitted.
-            TransientError: the cluster cannot be asked now; nothing changed.
+            TransientError: the cluster cannot be asked now, or the owner was quicker; nothing changed.
         """
         record = self.ledger.get(job.key)
         if record is None or record.job_id is None:
             raise PermanentError(f"job {job.key} was never submitted")
         answer = self.observe(job, record)
-        usage = self._usage(job, record, answer)
+        usage = self.usage(job, record, answer)
         now = datetime.now(UTC)
         silent = answer.seen.accounting is None
         # Without any time of its end only the age of the submission bounds its silence; and only where sacct answers.
@@ -326,7 +338,9 @@ class Cluster:
         unsure = silent and verdict.outcome is Outcome.LOST
         if not record.open or quiet_s < grace_s or verdict.outcome.active or unsure:
             return Progress(record, verdict, reason=verdict.reason)
-        record = self._save(replace(record, details={**record.details, SETTLED: True}), verdict)
+        settled = _judged(replace(record, details={**record.details, SETTLED: True}), verdict)
+        self.ledger.save(settled, replaces=record)
+        record = settled
         self.ledger.end_submission(record, usage, answer.checkpoint.name if answer.checkpoint else None)
         return Progress(record, verdict, reason=verdict.reason)
 

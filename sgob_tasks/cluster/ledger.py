@@ -67,11 +67,15 @@ class JobLedger(Protocol):
     def get(self, key: str) -> JobRecord | None:
         """Return a job's record, None where there is none."""
 
-    def save(self, record: JobRecord) -> None:
+    def save(self, record: JobRecord, replaces: JobRecord | None = None) -> None:
         """Write a record over the one with the same key.
 
+        Args:
+            record: what is to be kept.
+            replaces: write only over a record with the state and generation of this one.
+
         Raises:
-            TransientError: somebody else has taken the job to a later generation meanwhile.
+            TransientError: somebody else has taken the job to a later generation meanwhile, or changed it.
         """
 
     def open_records(self, cluster: str) -> Sequence[JobRecord]:

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sgob_tasks.cluster.states import canonical
 from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, SgobError, TransientError
@@ -38,6 +39,23 @@ class QueueRow:
     state: str
     reason: str
     name: str
+
+
+@dataclass(frozen=True)
+class OwnJob:
+    """One line of our own queue: a job, or some tasks of an array.
+
+    Attributes:
+        job_id: of the job, or of the whole array.
+        state: Slurm's long state word.
+        name: job name.
+        age_s: seconds since it was submitted, by the cluster's clock.
+    """
+
+    job_id: str
+    state: str
+    name: str
+    age_s: float
 
 
 @dataclass(frozen=True)
@@ -137,6 +155,28 @@ def parse_queue(stdout: str) -> tuple[QueueRow, ...]:
         parsed = parse_job_id(fields[0])
         if len(fields) == 4 and parsed and fields[1]:
             rows.append(QueueRow(*parsed, canonical(fields[1]), fields[3], fields[2]))
+    return tuple(rows)
+
+
+def own_queue_command() -> str:
+    """Return the command that lists all our jobs in the queue, whatever they are called, after the cluster's clock."""
+    return f"date +%s && TZ=UTC squeue --noheader {MY_JOBS} --format='%i|%T|%j|%V'"
+
+
+def parse_own_queue(stdout: str) -> tuple[OwnJob, ...]:
+    """Read ``own_queue_command``'s output; lines of another shape are skipped, and all without the clock's."""
+    clock = next((int(line) for line in stdout.splitlines() if re.fullmatch(r"\d{9,}", line.strip())), None)
+    rows = []
+    for line in stdout.splitlines():
+        fields = line.strip().split("|", 3)
+        parsed = parse_job_id(fields[0])
+        if clock is None or len(fields) != 4 or parsed is None or not fields[1]:
+            continue
+        try:
+            submitted = datetime.fromisoformat(fields[3]).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        rows.append(OwnJob(parsed[0], canonical(fields[1]), fields[2], clock - submitted.timestamp()))
     return tuple(rows)
 
 

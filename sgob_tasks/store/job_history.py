@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sgob_tasks.cluster.ledger import COMMAND_LINE
+from sgob_tasks.cluster.slurm import parse_indices
 from sgob_tasks.errors import InputError
 from sgob_tasks.store.tables import batches, models, slurm_jobs, slurm_submissions
 
@@ -228,6 +229,13 @@ def links(engine: sa.Engine, key: str) -> list[LinkRow]:
     )  # fmt: skip
     with engine.connect() as connection:
         return [LinkRow(**row._mapping) for row in connection.execute(query)]
+
+
+def submitted_indices(engine: sa.Engine, key: str) -> dict[int, tuple[int, ...]]:
+    """Return the array indices of each submission of a job, by its number."""
+    query = sa.select(_link.generation, _link.indices).where(_link.key == key).order_by(_link.generation)
+    with engine.connect() as connection:
+        return {row.generation: parse_indices(row.indices) for row in connection.execute(query)}
 
 
 def usage_by_week(engine: sa.Engine, weeks: int = 12) -> list[WeekUsage]:

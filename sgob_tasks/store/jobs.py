@@ -47,26 +47,31 @@ class StoreLedger:
             row = connection.execute(sa.select(slurm_jobs).where(slurm_jobs.c.key == key)).one_or_none()
         return _record(row) if row is not None else None
 
-    def save(self, record: JobRecord) -> None:
+    def save(self, record: JobRecord, replaces: JobRecord | None = None) -> None:
         """Write a record over the one with the same key.
 
         Raises:
-            TransientError: the store has the job in a later generation already.
+            TransientError: the store has the job in a later generation already, or not as ``replaces`` has it.
         """
         values = {name: getattr(record, name) for name in _FIELDS}
         values["details"] = dict(record.details)
         if record.intended_at is None:
             del values["intended_at"]
         statement = insert(slurm_jobs).values(values)
+        expected = slurm_jobs.c.generation <= statement.excluded.generation
+        if replaces is not None:
+            same = (slurm_jobs.c.state == replaces.state, slurm_jobs.c.generation == replaces.generation)
+            expected = sa.and_(expected, *same)
         statement = statement.on_conflict_do_update(
             index_elements=[slurm_jobs.c.key],
             set_={name: statement.excluded[name] for name in values if name != "key"},
-            where=slurm_jobs.c.generation <= statement.excluded.generation,
+            where=expected,
         )
         with self._engine.begin() as connection:
             written = connection.execute(statement.returning(slurm_jobs.c.key)).one_or_none()
             if written is None:
-                raise TransientError(f"job {record.key}: somebody else has submitted it again meanwhile")
+                done = "submitted it again" if replaces is None else "changed it"
+                raise TransientError(f"job {record.key}: somebody else has {done} meanwhile")
             _keep_submission(connection, record)
 
     def open_records(self, cluster: str) -> Sequence[JobRecord]:
