@@ -26,7 +26,7 @@ from sgob_tasks.cluster.ledger import JobRecord
 from sgob_tasks.cluster.slurm import MY_JOBS, OwnJob, own_queue_command, parse_own_queue
 from sgob_tasks.cluster.states import StateClass, state_class
 from sgob_tasks.cluster.submit import look_up
-from sgob_tasks.errors import SgobError
+from sgob_tasks.errors import InputError, SgobError
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,10 @@ def _look_at(
     alive = [row for row in queue if row.name == name and row.job_id == record.job_id]
     if alive:
         return findings + _watch(cluster, record, alive, grace_s, cancel=cancel, ended=ended)
-    progress = cluster.settle(Job.from_dict(record.details["job"]), grace_s)
+    described = record.details.get("job")
+    if not isinstance(described, dict):
+        raise InputError(f"job {record.key}", "details.job", described, "the ledger does not say what it was")
+    progress = cluster.settle(Job.from_dict(described), grace_s)
     kind = "settled" if progress.done else "ended"
     word = progress.record.state if progress.done else "has left the queue"
     return [*findings, Finding(kind, record.key, record.job_id, f"{word}: {progress.reason}")]
