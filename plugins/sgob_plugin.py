@@ -11,7 +11,7 @@ from sgob_airflow.pages import LazyApp
 
 
 class SgobPlugin(AirflowPlugin):
-    """The page of the last run under "Browse", and the page of each run beside it."""
+    """The pages of the last run and of the cluster under "Browse", and the page of each run beside it."""
 
     name = "sgob"
     fastapi_apps = [{"app": LazyApp(), "url_prefix": "/sgob", "name": "Saint George on a Bike"}]  # noqa: RUF012 - Airflow's form
@@ -22,6 +22,13 @@ class SgobPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "sgob",
+        },
+        {
+            "name": "Cluster",
+            "href": "sgob/cluster",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "sgob-cluster",
         },
         {
             "name": "Pictures",

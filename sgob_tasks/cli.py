@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks import __version__
+from sgob_tasks.cli_jobs import add_jobs
 from sgob_tasks.errors import SgobError
 
 Handler = Callable[[argparse.Namespace], Any]
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     report = verb("report", _step("report.write_report", "run_id"), "write the page of a run")
     report.add_argument("--run", dest="run_id", metavar="ID", help="default: the last run")
     verb("deploy", _step("cluster.deploy"), "put this version of the code on the cluster")
+    add_jobs(verbs)
     verb("status", _step("report.status"), "counts by state of everything in the store")
     return parser
 
@@ -129,7 +131,7 @@ def _train(parsed: argparse.Namespace) -> Any:
     settings, run_id = load_settings(), _run_id()
     options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s", "nodes")}
     job = train.prepare(settings, run_id=run_id, **options)
-    cluster.run_job(settings, job)
+    cluster.run_job(settings, job | {"owner": f"sgob/{run_id}/train"})
     return train.register(settings, run_id=run_id, job=job, promote=parsed.promote)
 
 
@@ -141,7 +143,7 @@ def _enrich(parsed: argparse.Namespace) -> Any:
     batch = enrich.plan_batch(settings, run_id=run_id, limit=parsed.limit, shard_size=parsed.shard_size)
     result: dict[str, Any] = {"run": run_id, "batch": batch}
     if batch["pictures"]:
-        found = cluster.run_job(settings, batch)
+        found = cluster.run_job(settings, batch | {"owner": f"sgob/{run_id}/enrich"})
         result["load"] = enrich.load(settings, batch=found, run_id=run_id)
     result["context"] = enrich.time_context(settings, run_id=run_id)
     result["captions"] = enrich.classify_captions(settings, run_id=run_id)
@@ -211,7 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = " (`sgob migrate` brings the tables up to date)" if "does not exist" in str(error) else ""
         print(f"sgob {parsed.verb}: the store: {error.args[0]}{hint}", file=sys.stderr)  # noqa: T201 - the command's output
         return 1
-    if result is not None:
+    if result is not None and not parsed.json and hasattr(parsed, "render"):
+        print(parsed.render(result))  # noqa: T201 - the command's output
+    elif result is not None:
         _show(result, as_json=parsed.json)
     return 0
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster import jobdir
+from sgob_tasks.cluster.accounting import SubmissionUsage, ask_usage
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.deploy import PACKAGE, deploy
 from sgob_tasks.cluster.jobdir import RESULT_FOLDERS, Answer, Job
@@ -33,6 +34,8 @@ from sgob_tasks.errors import InputError, PermanentError, TransientError
 log = logging.getLogger(__name__)
 
 _HOUR_S = 3600.0
+SETTLED = "settled"
+"""In a record's details: it was judged by somebody who is not its owner (``Cluster.settle``)."""
 _LEDGER_STATE = {
     Outcome.WAITING: "submitted",
     Outcome.RUNNING: "running",
@@ -87,6 +90,10 @@ class Cluster:
     def close(self) -> None:
         """Give the connection back."""
         self.transport.close()
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        self._sleep(seconds)
 
     def deploy(self) -> str:
         """Make sure that this platform's code is on the cluster; return its folder there."""
@@ -229,6 +236,9 @@ class Cluster:
         record = self.ledger.get(job.key)
         if record is None or record.job_id is None:
             raise PermanentError(f"job {job.key} was never submitted")
+        if record.details.get(SETTLED) and record.state != "succeeded":
+            details = {name: value for name, value in record.details.items() if name != SETTLED}
+            record = replace(record, state="submitted", ended_at=None, details=details)
         if not record.open:
             outcome = next(o for o, state in _LEDGER_STATE.items() if state == record.state)
             return Progress(record, JobVerdict(outcome, record.reason or ""), reason=record.reason or "")
@@ -239,36 +249,100 @@ class Cluster:
         if verdict.outcome.active:
             return Progress(self._save(record, verdict), verdict, reason=verdict.reason)
         step = next_step(job, self.site, verdict, record.details, answer.checkpoint)
-        return self._follow(job, record, verdict, step)
+        return self._follow(job, record, verdict, step, answer)
 
-    def _follow(self, job: Job, record: JobRecord, verdict: JobVerdict, step: NextStep) -> Progress:
+    def _follow(self, job: Job, record: JobRecord, verdict: JobVerdict, step: NextStep, answer: Answer) -> Progress:
         if not step.indices:
             # What may not be tried any more has failed, whatever word it last had; only lost jobs stay lost.
             record = self._save(replace(record, details=step.details), verdict, reason=step.reason)
+            self.account(job, record, answer)
             return Progress(record, verdict, reason=step.reason)
         log.warning("job %s: %s; %d tasks are submitted again", job.key, step.reason, len(step.indices))
         # A job that only seems lost must not run beside its successor.
         cancel(self.transport, job.name(record.generation), sleep=self._sleep)
+        self.account(job, _judged(record, verdict, reason=step.reason), answer)
         record = self._submit(job, record.generation + 1, step.indices, step.details, known_intent=False)
         return Progress(record, verdict, step.indices, step.reason)
 
     def _save(
         self, record: JobRecord, verdict: JobVerdict, *, state: str | None = None, reason: str | None = None
     ) -> JobRecord:
-        words = sorted({task.state for task in verdict.tasks.values() if task.state})
-        state = state or _LEDGER_STATE[verdict.outcome]
-        updated = replace(
-            record,
-            state=state,
-            slurm_state=", ".join(words) or record.slurm_state,
-            reason=reason if reason is not None else verdict.reason,
-            details={**record.details, "counts": dict(verdict.counts)},
-        )
-        if not updated.open and updated.ended_at is None:
-            updated = replace(updated, ended_at=datetime.now(UTC))
+        updated = _judged(record, verdict, state=state, reason=reason)
         if updated != record:
             self.ledger.save(updated)
         return updated
+
+    def account(self, job: Job, record: JobRecord, answer: Answer | None = None) -> SubmissionUsage | None:
+        """Enter how a submission ended and what it used; missing accounting is noted and fails nothing.
+
+        Args:
+            job: whose.
+            record: the submission, as it ended.
+            answer: what the witnesses said at its end; without it there are no markers to fall back on.
+
+        Returns:
+            its figures; None where it never had an id.
+        """
+        if record.job_id is None:
+            return None
+        # Who cancels waits for no figures: the reconciler asks for them later.
+        usage = self.usage(job, record, answer, patient=answer is not None)
+        self.ledger.end_submission(record, usage, answer.checkpoint.name if answer and answer.checkpoint else None)
+        return usage
+
+    def usage(self, job: Job, record: JobRecord, answer: Answer | None, *, patient: bool = False) -> SubmissionUsage:
+        """Ask what an ended submission used; keep nothing.
+
+        Args:
+            job: whose.
+            record: the submission; it has an id.
+            answer: of the witnesses, for the markers to fall back on.
+            patient: wait some seconds for a sacct that is behind.
+        """
+        return ask_usage(
+            self.transport,
+            job.name(record.generation),
+            str(record.job_id),
+            _since(record),
+            answer.seen.markers if answer else {},
+            job.asks(self.site),
+            record.submitted_at,
+            self.site.command_timeout_s,
+            self._sleep if patient else None,
+        )
+
+    def settle(self, job: Job, grace_s: float) -> Progress:
+        """Bring the record of a job that has left the queue up to date, for an owner who does not; submits nothing.
+
+        An owner who comes back after all goes on as if nothing had been judged: ``advance`` looks again.
+
+        Args:
+            job: a job that squeue no longer shows alive.
+            grace_s: a job that ended more recently is left to its owner.
+
+        Raises:
+            PermanentError: the ledger does not know the job as submitted.
+            TransientError: the cluster cannot be asked now, or the owner was quicker; nothing changed.
+        """
+        record = self.ledger.get(job.key)
+        if record is None or record.job_id is None:
+            raise PermanentError(f"job {job.key} was never submitted")
+        answer = self.observe(job, record)
+        usage = self.usage(job, record, answer)
+        now = datetime.now(UTC)
+        silent = answer.seen.accounting is None
+        # Without any time of its end only the age of the submission bounds its silence; and only where sacct answers.
+        quiet_since = usage.ended_at or (now if silent else record.submitted_at or now)
+        quiet_s = (now - quiet_since).total_seconds()
+        verdict = self._judge(job, record, answer, quiet_s)
+        unsure = silent and verdict.outcome is Outcome.LOST
+        if not record.open or quiet_s < grace_s or verdict.outcome.active or unsure:
+            return Progress(record, verdict, reason=verdict.reason)
+        settled = _judged(replace(record, details={**record.details, SETTLED: True}), verdict)
+        self.ledger.save(settled, replaces=record)
+        record = settled
+        self.ledger.end_submission(record, usage, answer.checkpoint.name if answer.checkpoint else None)
+        return Progress(record, verdict, reason=verdict.reason)
 
     def wait(
         self,
@@ -335,8 +409,12 @@ class Cluster:
                 return Progress(self._save(record, verdict), verdict, reason=reason), True
         return self.advance(job, quiet_s), False
 
-    def cancel(self, key: str) -> JobRecord | None:
+    def cancel(self, key: str, reason: str = "cancelled by us") -> JobRecord | None:
         """Cancel a job by name, whether or not its id was ever learnt.
+
+        Args:
+            key: of the job.
+            reason: for the ledger.
 
         Returns:
             its record afterwards; None where the ledger does not know it.
@@ -346,8 +424,10 @@ class Cluster:
             return None
         cancel(self.transport, f"{key}.{record.generation}", sleep=self._sleep)
         if record.open:
-            record = replace(record, state="cancelled", reason="cancelled by us", ended_at=datetime.now(UTC))
+            record = replace(record, state="cancelled", reason=reason, ended_at=datetime.now(UTC))
             self.ledger.save(record)
+            if "job" in record.details:
+                self.account(Job.from_dict(record.details["job"]), record)
         return record
 
     def fetch(self, job: Job, folder: Path, folders: Iterable[str] = RESULT_FOLDERS) -> TransferReport:
@@ -385,6 +465,21 @@ class Cluster:
     def log_path(self, job: Job, generation: int, index: int) -> str:
         """Return the log on the cluster of one task of one submission."""
         return f"{self.site.job_dir(job.key)}/{self._batch_job(job, '', generation).log_file(index)}"
+
+
+def _judged(
+    record: JobRecord, verdict: JobVerdict, *, state: str | None = None, reason: str | None = None
+) -> JobRecord:
+    """Return a record with a judgement in it."""
+    words = sorted({task.state for task in verdict.tasks.values() if task.state})
+    updated = replace(
+        record,
+        state=state or _LEDGER_STATE[verdict.outcome],
+        slurm_state=", ".join(words) or record.slurm_state,
+        reason=reason if reason is not None else verdict.reason,
+        details={**record.details, "counts": dict(verdict.counts)},
+    )
+    return replace(updated, ended_at=datetime.now(UTC)) if not updated.open and updated.ended_at is None else updated
 
 
 def _since(record: JobRecord) -> float:

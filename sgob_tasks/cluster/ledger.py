@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sgob_tasks.cluster.accounting import SubmissionUsage
+
 OPEN_STATES = frozenset({"intended", "submitted", "running"})
+COMMAND_LINE = "sgob"
+"""First part of the owner ``sgob/run/command`` of a job that no Airflow task waits for."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,31 @@ class JobLedger(Protocol):
     def get(self, key: str) -> JobRecord | None:
         """Return a job's record, None where there is none."""
 
-    def save(self, record: JobRecord) -> None:
+    def save(self, record: JobRecord, replaces: JobRecord | None = None) -> None:
         """Write a record over the one with the same key.
 
+        Args:
+            record: what is to be kept.
+            replaces: write only over a record with the state and generation of this one.
+
         Raises:
-            TransientError: somebody else has taken the job to a later generation meanwhile.
+            TransientError: somebody else has taken the job to a later generation meanwhile, or changed it.
+        """
+
+    def open_records(self, cluster: str) -> Sequence[JobRecord]:
+        """Return the records of a cluster that are open, oldest first."""
+
+    def unaccounted(self, cluster: str, since: datetime) -> Sequence[JobRecord]:
+        """Return submissions that ended since then and whose figures are not from sacct, as they were when they ended.
+
+        Of each job all submissions are there, not only the last one; ``details`` is the job's.
+        """
+
+    def end_submission(self, record: JobRecord, usage: SubmissionUsage, checkpoint: str | None = None) -> None:
+        """Enter how a submission ended and what it used; the job's own record stays as it is.
+
+        Args:
+            record: the submission: key, generation, and how it ended.
+            usage: figures.
+            checkpoint: newest one when it ended.
         """

@@ -83,6 +83,8 @@ class Site:
         poll_max_s: longest; the time grows while nothing changes.
         marker_wait_s: how late the shared file system may show a marker.
         lost_after_s: how long a job may be missing everywhere before it is given up.
+        orphan_after_s: how old a job without an owner has to be before it is cancelled, and how long a job's owner may
+            leave its end unnoticed before the record is brought up to date.
         command_timeout_s: for one command on the login node.
         max_array_size: highest number of array tasks (``MaxArraySize``).
         max_failures: how often tasks that failed are run again.
@@ -110,6 +112,7 @@ class Site:
     poll_max_s: float = 180.0
     marker_wait_s: float = 60.0
     lost_after_s: float = 600.0
+    orphan_after_s: float = 600.0
     command_timeout_s: float = 90.0
     max_array_size: int = 1001
     max_failures: int = 1

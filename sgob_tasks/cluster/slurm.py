@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sgob_tasks.cluster.states import canonical
 from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, SgobError, TransientError
@@ -18,7 +19,7 @@ _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SUBMITTED = re.compile(r"^(?:Submitted batch job )?(\d+)(?:;\S+)?(?: on cluster \S+)?$")
 _JOB_ID = re.compile(r"^(?P<job>\d+)(?:_(?:(?P<index>\d+)|\[(?P<indices>[^\]]*)\]))?(?:\+\d+)?$")
 _EXIT = re.compile(r"^(\d+):(\d+)$")
-_ME = '--user="$(id -un)"'
+MY_JOBS = '--user="$(id -un)"'
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,23 @@ class QueueRow:
     state: str
     reason: str
     name: str
+
+
+@dataclass(frozen=True)
+class OwnJob:
+    """One line of our own queue: a job, or some tasks of an array.
+
+    Attributes:
+        job_id: of the job, or of the whole array.
+        state: Slurm's long state word.
+        name: job name.
+        age_s: seconds since it was submitted, by the cluster's clock.
+    """
+
+    job_id: str
+    state: str
+    name: str
+    age_s: float
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,8 @@ def parse_indices(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _parse_job_id(text: str) -> tuple[str, tuple[int, ...] | None] | None:
+def parse_job_id(text: str) -> tuple[str, tuple[int, ...] | None] | None:
+    """Return job id and array indices (None for a job that is no array) of ``12``, ``12_3`` or ``12_[4-7%2]``."""
     match = _JOB_ID.match(text)
     if match is None:
         return None
@@ -125,7 +144,7 @@ def queue_command(names: Sequence[str]) -> str:
     Asked by name and not by id: for an id that Slurm forgot, squeue fails when it is alone and is silent among others.
     """
     joined = ",".join(check_name(name) for name in names)
-    return f"squeue --noheader --states=all --array {_ME} --name={joined} --format='%i|%T|%j|%r'"
+    return f"squeue --noheader --states=all --array {MY_JOBS} --name={joined} --format='%i|%T|%j|%r'"
 
 
 def parse_queue(stdout: str) -> tuple[QueueRow, ...]:
@@ -133,9 +152,31 @@ def parse_queue(stdout: str) -> tuple[QueueRow, ...]:
     rows = []
     for line in stdout.splitlines():
         fields = line.strip().split("|", 3)
-        parsed = _parse_job_id(fields[0])
+        parsed = parse_job_id(fields[0])
         if len(fields) == 4 and parsed and fields[1]:
             rows.append(QueueRow(*parsed, canonical(fields[1]), fields[3], fields[2]))
+    return tuple(rows)
+
+
+def own_queue_command() -> str:
+    """Return the command that lists all our jobs in the queue, whatever they are called, after the cluster's clock."""
+    return f"date +%s && TZ=UTC squeue --noheader {MY_JOBS} --format='%i|%T|%j|%V'"
+
+
+def parse_own_queue(stdout: str) -> tuple[OwnJob, ...]:
+    """Read ``own_queue_command``'s output; lines of another shape are skipped, and all without the clock's."""
+    clock = next((int(line) for line in stdout.splitlines() if re.fullmatch(r"\d{9,}", line.strip())), None)
+    rows = []
+    for line in stdout.splitlines():
+        fields = line.strip().split("|", 3)
+        parsed = parse_job_id(fields[0])
+        if clock is None or len(fields) != 4 or parsed is None or not fields[1]:
+            continue
+        try:
+            submitted = datetime.fromisoformat(fields[3]).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        rows.append(OwnJob(parsed[0], canonical(fields[1]), fields[2], clock - submitted.timestamp()))
     return tuple(rows)
 
 
@@ -149,7 +190,7 @@ def accounting_command(names: Sequence[str], since_s: float) -> str:
     """
     joined = ",".join(check_name(name) for name in names)
     return (
-        f"sacct --allocations --noheader --parsable2 {_ME} --name={joined} --starttime=now-{max(int(since_s), 60)} "
+        f"sacct --allocations --noheader --parsable2 {MY_JOBS} --name={joined} --starttime=now-{max(int(since_s), 60)} "
         "--format=JobID,State,ExitCode,DerivedExitCode,JobName"
     )
 
@@ -159,7 +200,7 @@ def parse_accounting(stdout: str) -> tuple[AccountingRow, ...]:
     rows = []
     for line in stdout.splitlines():
         fields = line.strip().split("|", 4)
-        parsed = _parse_job_id(fields[0])
+        parsed = parse_job_id(fields[0])
         if len(fields) != 5 or not parsed or not fields[1]:
             continue
         codes = [_parse_exit(text) for text in fields[2:4]]
@@ -177,7 +218,7 @@ def cancel_command(name: str) -> str:
 
     ``scancel`` exits 0 for a job it does not know: ask squeue whether it worked.
     """
-    return f"scancel {_ME} --name={check_name(name)}"
+    return f"scancel {MY_JOBS} --name={check_name(name)}"
 
 
 def config_command() -> str:

@@ -6,6 +6,7 @@ addresses that are not plain web addresses are dropped here.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -291,6 +292,16 @@ def when(moment: datetime | None) -> str:
     return f"{moment.astimezone(timezone.utc):%-d %B %Y, %H:%M} UTC" if moment else "–"
 
 
+def moment(time: datetime | None) -> str:
+    """Return a time for tables, in UTC, which the table says."""
+    return f"{time.astimezone(timezone.utc):%-d %b %Y, %H:%M}" if time else "–"
+
+
+def clock(time: datetime) -> str:
+    """Return the time of day, in UTC."""
+    return f"{time.astimezone(timezone.utc):%H:%M:%S} UTC"
+
+
 def duration(seconds: float | None) -> str:
     """Return a duration for people, such as ``1 h 05 min``."""
     if seconds is None:
@@ -302,3 +313,15 @@ def duration(seconds: float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def hours(value: float | None) -> str:
+    """Return node-hours or GPU-hours for people, with the digits that matter."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    size = abs(value)
+    if 0 < size < 0.005:
+        return "< 0.01" if value > 0 else "> −0.01"
+    if size >= 1e6:
+        return f"{value:.2e}"
+    return f"{value:,.0f}" if size >= 100 else f"{value:,.1f}" if size >= 10 else f"{value:.2f}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jinja2
 from markupsafe import Markup
 
 from sgob_tasks.report import present
+from sgob_tasks.report.assets import asset, environment, policy
 from sgob_tasks.store.scores import ScoreTable, score_table
 from sgob_tasks.store.views import RunView
 
@@ -33,46 +30,17 @@ class Links:
     run: Callable[[str], str | None] = _nowhere
 
 
-@functools.cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sgob_tasks.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=present.percent,
-        when=present.when,
-        duration=present.duration,
-        number=lambda value: f"{value:,}",
-    )
-    return environment
+def _style() -> Markup:
+    return asset("style.css")
 
 
-@functools.cache
-def _asset(name: str) -> Markup:
-    """Return our own style sheet or script as it stands between its tags."""
-    environment = _environment()
-    assert environment.loader is not None  # noqa: S101 - tells mypy what _environment sets
-    source = environment.loader.get_source(environment, name)[0].strip()
-    return Markup(source)  # noqa: S704 - a file of this package, not input
+def _script() -> Markup:
+    return asset("page.js.j2", "frame.js.j2")
 
 
 def content_security_policy() -> str:
-    """Return the policy of the page: nothing but its own style, its own script, and pictures from beside it.
-
-    A browser that obeys it runs no script that got into a title in spite of the escaping.
-    """
-
-    def digest(name: str) -> str:
-        return "'sha256-" + base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode() + "'"
-
-    return (
-        f"default-src 'none'; img-src 'self'; style-src {digest('style.css')}; "
-        f"script-src {digest('page.js.j2')}; base-uri 'none'; form-action 'none'"
-    )
+    """Return the policy of the page of a run."""
+    return policy(_style(), _script())
 
 
 def render_run(view: RunView, links: Links, *, wanted: str | None = None) -> str:
@@ -85,7 +53,7 @@ def render_run(view: RunView, links: Links, *, wanted: str | None = None) -> str
     """
     cards = present.cards(view)
     others = [(run, url) for run in view.runs if (url := links.run(run.id)) is not None]
-    return _environment().get_template("run.html.j2").render(
+    return environment().get_template("run.html.j2").render(
         run=view.run,
         wanted=wanted,
         counts=view.counts,
@@ -100,6 +68,6 @@ def render_run(view: RunView, links: Links, *, wanted: str | None = None) -> str
         others=others,
         picture_url=links.picture,
         policy=content_security_policy(),
-        css=_asset("style.css"),
-        js=_asset("page.js.j2"),
+        css=_style(),
+        js=_script(),
     )  # fmt: skip

@@ -1,10 +1,8 @@
-"""The pages: the last run, any run, its pictures, and the store's counts; all behind Airflow's authorisation."""
+"""The pages: runs and their pictures, the cluster, and the store's counts; all behind Airflow's authorisation."""
 
 from __future__ import annotations
 
-import functools
 import re
-from typing import Annotated
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -13,41 +11,17 @@ from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
-from sgob_tasks.config import Settings, load_settings
+from sgob_airflow.pages.cluster import cluster_page, job_log
+from sgob_airflow.pages.parts import NOTHING, Configured, Store, headers
 from sgob_tasks.errors import PermanentError, SgobError, TransientError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.report.pictures import shrink
 from sgob_tasks.report.render import Links, content_security_policy, render_run
-from sgob_tasks.store.engine import open_store
 from sgob_tasks.store.run_view import picture_size, run_view
 from sgob_tasks.store.summary import status
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PICTURE_AGE_S = 30 * 86_400
-
-
-@functools.cache
-def settings() -> Settings:
-    """Return the installation's settings, read once for each process."""
-    return load_settings()
-
-
-def store(configured: Annotated[Settings, Depends(settings)]) -> sa.Engine:
-    """Return the store's engine."""
-    return open_store(configured)
-
-
-Store = Annotated[sa.Engine, Depends(store)]
-Configured = Annotated[Settings, Depends(settings)]
-
-
-def _headers() -> dict[str, str]:
-    return {
-        "Content-Security-Policy": f"{content_security_policy()}; frame-ancestors 'self'",
-        "Cache-Control": "private, no-cache",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
 
 
 def _page(engine: sa.Engine, run_id: str | None, root: str) -> HTMLResponse:
@@ -59,7 +33,7 @@ def _page(engine: sa.Engine, run_id: str | None, root: str) -> HTMLResponse:
     )
     missing = run_id is not None and view.run is None
     html = render_run(view, links, wanted=run_id)
-    return HTMLResponse(html, status_code=404 if missing else 200, headers=_headers())
+    return HTMLResponse(html, status_code=404 if missing else 200, headers=headers(content_security_policy()))
 
 
 def last_run(engine: Store) -> HTMLResponse:
@@ -84,8 +58,8 @@ def picture(engine: Store, configured: Configured, sha256: str) -> FileResponse:
             raise HTTPException(404, "The picture's file cannot be shown.") from error
     # The address is the hash of the content: what a browser has stays right.
     cache = f"private, max-age={_PICTURE_AGE_S}, immutable"
-    headers = _headers() | {"Cache-Control": cache, "Content-Security-Policy": "default-src 'none'"}
-    return FileResponse(copy, media_type="image/jpeg", headers=headers)
+    sent = headers(NOTHING) | {"Cache-Control": cache}
+    return FileResponse(copy, media_type="image/jpeg", headers=sent)
 
 
 def counts(engine: Store) -> JSONResponse:
@@ -116,6 +90,8 @@ def create_app() -> FastAPI:
     app.add_api_route("/runs/{run_id}", one_run, response_class=HTMLResponse)
     app.add_api_route("/pictures/{sha256}", picture, response_class=FileResponse)
     app.add_api_route("/status", counts, response_class=JSONResponse)
+    app.add_api_route("/cluster", cluster_page, response_class=HTMLResponse)
+    app.add_api_route("/cluster/jobs/{key}/log", job_log, response_class=PlainTextResponse)
     app.add_exception_handler(sa.exc.OperationalError, _failed)
     app.add_exception_handler(SgobError, _failed)
     return app

@@ -132,8 +132,10 @@ class Lab:
         """Make and stage a job nobody has made before."""
         outputs = options.pop("outputs", ("results/{index:04d}.jsonl",))
         resources = options.pop("resources", {})
-        key = f"test-{os.getpid()}-{int(time.time())}-{next(_numbers)}"
-        job = Job(key, kind, options, tasks, outputs=outputs, resources=resources)
+        prefix = options.pop("prefix", "test")
+        owner = options.pop("owner", "")
+        key = f"{prefix}-{os.getpid()}-{int(time.time())}-{next(_numbers)}"
+        job = Job(key, kind, options, tasks, owner=owner, outputs=outputs, resources=resources)
         (self.folder / key / "input").mkdir(parents=True)
         (self.folder / key / "input" / "data").write_text("data")
         self.cluster.stage(job, self.folder / key)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from sgob_tasks.store.embedded import EmbeddedPostgres
-from sgob_tasks.store.engine import migrate
+from sgob_tasks.store.engine import MIGRATIONS, migrate
 from sgob_tasks.store.tables import metadata
 
 pytestmark = pytest.mark.integration
@@ -22,6 +24,32 @@ def test_migrations_and_tables_agree(store: sa.Engine) -> None:
 def test_migrating_twice_changes_nothing(store: sa.Engine) -> None:
     migrate(store)
     assert set(metadata.tables) <= set(sa.inspect(store).get_table_names())
+
+
+def test_the_history_of_jobs_begins_with_what_the_ledger_knew(store: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with store.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        for key, tasks, details in (("a", 5, '{"indices": [1, 4]}'), ("b", 3, "{}"), ("c", 1, '{"indices": null}')):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO slurm_jobs (key, cluster, owner, state, generation, job_id, run_dir, tasks, details) "
+                    "VALUES (:key, 'test', 'd/r/t', 'failed', 2, '7', '/r', :tasks, CAST(:details AS jsonb))"
+                ),
+                {"key": key, "tasks": tasks, "details": details},
+            )
+    migrate(store)
+    with store.connect() as connection:
+        found = connection.execute(
+            sa.text("SELECT key, generation, state, owner, tasks, indices FROM slurm_submissions ORDER BY key")
+        ).all()
+    assert [tuple(row) for row in found] == [
+        ("a", 2, "failed", "d/r/t", 2, "1,4"),
+        ("b", 2, "failed", "d/r/t", 3, "0-2"),
+        ("c", 2, "failed", "d/r/t", 1, "0"),
+    ]
 
 
 def test_unknown_state_is_refused_by_the_database(store: sa.Engine) -> None:

@@ -13,7 +13,14 @@ from jinja2 import Template
 
 from docs.generate import PAGE, ROOT, awaited_by, load_dags, render
 
-DAG_IDS = ["enrich_pictures", "harvest_europeana", "publish_annotations", "share_datasets", "train_detector"]
+DAG_IDS = [
+    "enrich_pictures",
+    "harvest_europeana",
+    "publish_annotations",
+    "reconcile_jobs",
+    "share_datasets",
+    "train_detector",
+]
 
 
 @pytest.fixture(scope="module")
