@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sgob_tasks.cli import build_parser, main
 
-VERBS = list(next(action.choices for action in build_parser()._actions if action.choices))
+
+def commands(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command that has no commands below it."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield words
+    for action in below:
+        for name, sub in action.choices.items():
+            yield from commands(sub, (*words, name))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("words", commands(build_parser()), ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main([verb, "--help"])
+        main([*words, "--help"])
     assert end.value.code == 0
     assert "--json" in capsys.readouterr().out
 
