@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REPEATS = 5
 GOAL_S = 1.0
 
-# In a process of its own, as the DAG processor does it: first what belongs to Airflow, with what it imports only when the
-# first DAG or asset is made (the assets of all installed providers), then one file of ours.
+# In a process of its own, as the DAG processor does it: first what belongs to Airflow, with what it imports only when
+# the first DAG or asset is made (the assets of all installed providers), then one file of ours.
 _PARSE = """
 import json, runpy, sys, time
 import airflow.sdk, pendulum
