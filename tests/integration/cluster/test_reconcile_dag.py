@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,7 +48,7 @@ with DAG("probe", schedule=None, start_date=datetime(2026, 1, 1, tz="UTC"), catc
 RUN_PROBE = "from probe import dag; dag.test()"
 RUN_TWICE = """\
 from airflow.dag_processing.dagbag import DagBag
-dag = DagBag(DAGS).dags["reconcile_jobs"]
+dag = DagBag("dags").dags["reconcile_jobs"]
 for _ in range(2):
     run = dag.test(run_conf={"cancel": True})
     print("STATE", run.state)
@@ -66,6 +67,7 @@ def airflow(
     )
     (tmp_path / "dags").mkdir()
     (tmp_path / "dags" / "probe.py").write_text(PROBE)
+    shutil.copy(REPOSITORY / "dags" / "reconcile_jobs.py", tmp_path / "dags")
     extra = {"key_file": str(slurm.key_file), "host_key": slurm.host_key}
     connection = {"conn_type": "ssh", "host": slurm.host, "port": slurm.port, "login": slurm.user, "extra": extra}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "SGOB"))}
@@ -106,7 +108,10 @@ def test_the_dag_cancels_the_job_of_a_task_that_is_gone_at_its_second_run(
     mine = lab.job(prefix="sgob-infer", owner="sgob/by-hand-1/enrich", seconds=120)
     for job in (gone, mine):
         lab.cluster.submit_or_adopt(job)
-    output = airflow(RUN_TWICE.replace("DAGS", repr(str(REPOSITORY / "dags"))))
+    try:
+        output = airflow(RUN_TWICE)
+    finally:
+        lab.run("scancel --me")
     assert all("success" in state for state in _lines(output, "STATE")), output[-3000:]
     record, other = lab.cluster.ledger.get(gone.key), lab.cluster.ledger.get(mine.key)
     assert record is not None
@@ -114,4 +119,3 @@ def test_the_dag_cancels_the_job_of_a_task_that_is_gone_at_its_second_run(
     assert record.state == "cancelled", output[-3000:]
     assert "enrich_pictures/gone/infer" in str(record.reason)
     assert other.open, "nobody in Airflow knows about the command line"
-    lab.cluster.cancel(mine.key)

@@ -25,7 +25,10 @@ OWNER = "enrich_pictures/manual__2026-11-23T00:00:00+00:00/infer"
 
 @pytest.fixture(autouse=True)
 def clean_queue(lab: Lab) -> Iterator[None]:
-    """Leave nothing in the queue for the next test."""
+    """Begin with nothing in the queue, and leave nothing there."""
+    lab.run("scancel --me")
+    while lab.run("squeue -h --me"):
+        time.sleep(0.2)
     yield
     lab.run("scancel --me")
 

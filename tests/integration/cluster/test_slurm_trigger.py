@@ -51,6 +51,7 @@ def make(lab: Lab, job: Job, record: JobRecord, conn_id: str = "test_cluster") -
         "marker_wait_s": site.marker_wait_s,
         "lost_after_s": site.lost_after_s,
         "command_timeout_s": site.command_timeout_s,
+        "log_path": "",
     }
     trigger = SlurmJobTrigger(**arguments)
     path, kept = trigger.serialize()
