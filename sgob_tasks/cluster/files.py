@@ -125,7 +125,10 @@ class FileTransport(ABC):
             HASH_TIMEOUT_S,
         )
         if result.exit_code != 0:
-            raise TransientError(f"files copied to {folder} did not arrive as they were sent: {result.text[-500:]}")
+            raise TransientError(
+                f"files copied to {folder} did not arrive as they were sent; is the disk or the quota full? "
+                f"{result.text[-500:]}"
+            )
         return TransferReport(len(missing), len(copies) - len(missing), sum(copy.size for copy in missing))
 
     def _upload_text(self, text: str, remote: str) -> None:
@@ -187,7 +190,8 @@ class FileTransport(ABC):
         else:
             listing = "find . -type f -print0"
         result = self._checked(
-            f"[ -d {quoted} ] || exit 0; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
+            # A line of its own: what a login shell said before may have no end of line, and would hide the first file.
+            f"echo; [ -d {quoted} ] || exit 0; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
             HASH_TIMEOUT_S,
         )
         matches = (_ROW.match(line) for line in result.stdout.splitlines())
