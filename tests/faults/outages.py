@@ -82,7 +82,10 @@ def ids_restart(world: World, trials: int) -> list[Trial]:
         for trial in running:
             world.until_state(trial.job, "RUNNING")
         _forget_all(world)
-    # Only now: slurmd refuses a job whose id it still runs, and Slurm then calls the new one CANCELLED.
+    # As an administrator has to: slurmd refuses a job whose id it still knows, and Slurm then calls that one CANCELLED.
+    for node in world.layout.node_names:
+        world.daemons[f"slurmd-{node}"].stop()
+    world.up()
     with world.at_once([partial(world.ends, trial) for trial in after]):
         pass
     first = world.cluster().ledger.get(after[0].job.key) if after else None
