@@ -54,6 +54,7 @@ def look_up(
     since_s: float,
     *,
     ended: bool,
+    accounts: bool,
     timeout_s: float = 120.0,
 ) -> list[str]:
     """Return the ids of our jobs of a name, the one to keep first.
@@ -64,7 +65,8 @@ def look_up(
         name: Slurm job name.
         generation: of the submission.
         since_s: how far back sacct has to look, in seconds.
-        ended: whether jobs that ended count too, and therefore sacct has to answer, unless the site keeps no accounts.
+        ended: whether jobs that ended count too.
+        accounts: whether sacct has to answer, unless the site keeps no accounts.
         timeout_s: for the command.
 
     Raises:
@@ -85,7 +87,7 @@ def look_up(
         timeout_s,
     )
     sections = split(result.stdout)
-    needed = ["stored", "queue", "accounting"] if ended else ["stored", "queue"]
+    needed = ["stored", "queue", "accounting"] if accounts else ["stored", "queue"]
     for section in needed:
         answer = sections.get(section)
         if section == "accounting" and answer is not None and NO_ACCOUNTING in answer.stdout.lower():
@@ -95,7 +97,7 @@ def look_up(
             raise TransientError(f"cannot look for job {name}: {section}: {text.strip()[-300:]}")
     found: dict[str, StateClass | None] = {}
     accounting = sections.get("accounting")
-    if ended and accounting is not None:
+    if ended and accounting is not None and accounting.exit_code == 0:
         found |= {row.job_id: state_class(row.state) for row in parse_accounting(accounting.stdout) if row.name == name}
     for queued in parse_queue(sections["queue"].stdout):
         if queued.name == name and (ended or state_class(queued.state).active):
@@ -141,18 +143,20 @@ def submit(
         AmbiguousError: it is not known whether the job was submitted, and looking did not help; call again.
     """
 
-    def look(*, ended: bool) -> str | None:
-        ids = look_up(transport, run_dir, name, generation, since_s, ended=ended, timeout_s=timeout_s)
+    def look(*, ended: bool, accounts: bool = False) -> str | None:
+        ids = look_up(
+            transport, run_dir, name, generation, since_s, ended=ended, accounts=accounts, timeout_s=timeout_s
+        )
         if len(ids) > 1:
             log.warning("job %s was submitted %d times (%s): %s is kept", name, len(ids), ", ".join(ids), ids[0])
             # By id and name: once ids have restarted from 1, an old id may be another job's.
             repeatable(transport, f"{cancel_command(name)} {' '.join(ids[1:])}", timeout_s)
         return ids[0] if ids else None
 
-    job_id = look(ended=known_intent)
+    job_id = look(ended=known_intent, accounts=known_intent)
     if job_id is None and known_intent:
         sleep(LOOK_AGAIN_S)
-        job_id = look(ended=True)
+        job_id = look(ended=True, accounts=True)
     if job_id is not None:
         return job_id, True
     command = combine({"submitted": locked_submit_command(run_dir, generation, script)})
@@ -189,7 +193,8 @@ def _look_patiently(look: Callable[..., str | None], sleep: Callable[[float], No
     trouble: Exception | None = None
     for attempt in range(12):
         try:
-            job_id = look(ended=False)
+            # A short job that the controller took late may have ended by the time of the second look.
+            job_id = look(ended=True)
         except TransientError as error:
             trouble = error
         else:

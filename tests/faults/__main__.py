@@ -8,6 +8,8 @@ import importlib
 import logging
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,13 +19,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sgob_tasks.sandbox.slurm import down, status, up
+from sgob_tasks.sandbox.slurm.cluster import SBIN
 from sgob_tasks.store.embedded import EmbeddedPostgres
 from sgob_tasks.store.engine import migrate
 from tests.faults.trials import FAULTS, HEADER, Tally, markdown, row
 from tests.faults.world import World
 from tests.integration.cluster.conftest import PORTS, ROOT, USER
 
-for _module in ("submission", "endings", "outages", "processes"):
+for _module in ("submission", "processes", "outages", "endings"):
     importlib.import_module(f"tests.faults.{_module}")
 
 
@@ -99,12 +102,21 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def write(path: Path, tallies: list[Tally]) -> None:
-    """Replace what stands between the marks of a Markdown file by the table."""
+    """Put lines into the table between the marks of a Markdown file; those of faults that were not run stay."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    where = f"{os.cpu_count()} cores, Python {platform.python_version()}, {sum(one.trials for one in tallies)} trials"
-    total = f"{sum(one.seconds for one in tallies):.0f} s"
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(tallies)}\n{where}, {total}.\n\n{END}{after}", encoding="utf-8")
+    table, _, after = rest.partition(END)
+    cells = (line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| "))
+    rows = {words[0]: tuple(words) for words in cells} | {tally.fault: row(tally) for tally in tallies}
+    known = [rows[fault.title] for fault in FAULTS.values() if fault.title in rows]
+    where = f"{os.cpu_count()} cores, Python {platform.python_version()}, Slurm {slurm_version()}"
+    total = f"{sum(int(words[1]) for words in known)} trials, {sum(int(words[-1]) for words in known)} s"
+    path.write_text(f"{before}{BEGIN}\n\n{markdown(known)}\n{where}: {total}.\n\n{END}{after}", encoding="utf-8")
+
+
+def slurm_version() -> str:
+    """Return the release of the Slurm that is installed."""
+    program = shutil.which("slurmctld", path=SBIN) or "slurmctld"
+    return subprocess.run([program, "-V"], capture_output=True, text=True, check=True).stdout.split()[-1]
 
 
 if __name__ == "__main__":

@@ -184,3 +184,15 @@ def test_the_script_arrives_as_it_was_written(cluster: Cluster, slurm: Slurm, st
     record = cluster.submit_or_adopt(job)
     written = (Path(record.run_dir) / "submitted" / "1.sbatch").read_text()
     assert written == cluster.script(job, str(record.details["code"]))
+
+
+def test_a_job_that_was_accepted_late_and_ended_before_the_second_look_is_adopted(
+    cluster: Cluster, slurm: Slurm, staged: Callable[[], Job]
+) -> None:
+    job = staged()
+    slurm.says("sbatch", "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1")
+    slurm.says("sacct", "echo 'slurmdbd: Connection refused' >&2; exit 1")
+    # Before the submission, and at the first look after it: not there yet. Then it has come and gone.
+    slurm.says("squeue", f"[ $(wc -l < {slurm.folder}/squeue.calls) -lt 3 ] || echo '7_0|COMPLETED|k.1|None'")
+    assert cluster.submit_or_adopt(job).job_id == "7"
+    assert len(slurm.calls("sbatch")) == 1
