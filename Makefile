@@ -96,7 +96,7 @@ lint: .venv/.done  ## Check style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: setup  ## Print the measured figures: DAG parsing, harvest, the night outside the cluster
+bench: setup  ## Print the measured figures: DAG parsing, harvest, the night outside the cluster, jobs on it
 	@.venv/bin/python -m tests.benchmarks
 
 docs: .venv/.done  ## Write docs/dags.md anew from the DAGs
