@@ -19,7 +19,7 @@ from tests.faults.trials import Trial, fault
 from tests.faults.world import World, persist, until
 
 
-@fault("array", "array with failed, cancelled-pending and killed tasks", trials=6, quick=1)
+@fault("array", "array with failed, cancelled-pending and killed tasks", trials=6, quick=1, alone=False)
 def array(world: World, trials: int) -> list[Trial]:
     """Cancel pending tasks of an array of which others fail and die; then ask for it again."""
     done = [
@@ -87,7 +87,7 @@ def preempted(world: World, trials: int) -> list[Trial]:
     return done
 
 
-@fault("timeout", "timeout with and without a new checkpoint", trials=4, quick=2)
+@fault("timeout", "timeout with and without a new checkpoint", trials=4, quick=2, alone=False)
 def timeout(world: World, trials: int) -> list[Trial]:
     """Bring the time limit forward: training that left a checkpoint goes on, training that left none has failed."""
     impatient = replace(world.site, max_failures=0)
@@ -116,7 +116,7 @@ def timeout(world: World, trials: int) -> list[Trial]:
     return done
 
 
-@fault("memory", "out of memory inside a step of a script that goes on", trials=4, quick=2)
+@fault("memory", "out of memory inside a step of a script that goes on", trials=4, quick=2, alone=False)
 def out_of_memory(world: World, trials: int) -> list[Trial]:
     """Have a step killed for its memory while its script ends with 0."""
     done = [Trial(world.job(hungry=[0]), generations=2) for _ in range(trials)]
@@ -158,7 +158,7 @@ def _cut(world: World, session: int, begun: Callable[[], bool]) -> Iterator[list
         thread.join()
 
 
-@fault("cut", "inputs and results cut in transfer", trials=4, quick=1)
+@fault("cut", "inputs and results cut in transfer", trials=4, quick=1, alone=False)
 def cut(world: World, trials: int) -> list[Trial]:
     """Kill the connection in the middle of a file, on the way there and on the way back."""
     done = []

@@ -235,7 +235,7 @@ def airflow(world: World) -> Iterator[Airflow]:
         yield Airflow(world, Path(folder))
 
 
-@fault("triggerer", "triggerer killed while waiting", trials=20, quick=2)
+@fault("triggerer", "triggerer killed while waiting", trials=20, quick=2, alone=False)
 def triggerer_killed(world: World, trials: int) -> list[Trial]:
     """Kill the triggerer twice while it waits for several jobs, some of which end meanwhile, and start it again."""
     done: list[Trial] = []
@@ -254,7 +254,7 @@ def triggerer_killed(world: World, trials: int) -> list[Trial]:
     return done
 
 
-@fault("scheduler", "scheduler killed between submit and defer", trials=20, quick=4)
+@fault("scheduler", "scheduler killed between submit and defer", trials=20, quick=4, alone=False)
 def scheduler_killed(world: World, trials: int) -> list[Trial]:
     """Kill the task's process between the intent and the deferral, and run the task again."""
     done: list[Trial] = []
@@ -319,7 +319,7 @@ def clock_skew(world: World, trials: int) -> list[Trial]:
             arguments = ["execute", json.dumps(around.planned(trial)), str(world.package), str(out), "booked"]
             values = {**os.environ, **environment(world), "LD_PRELOAD": str(library), "CLOCK_SKEW_S": str(skew_s)}
             command = [sys.executable, "-m", "tests.faults.processes", *arguments]
-            process = subprocess.Popen(command, env=values, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, env=values, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             until(out.with_suffix(".here").exists, "the submission by a wrong clock")
             process.kill()
             process.wait()

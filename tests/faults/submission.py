@@ -47,14 +47,14 @@ def controller_frozen(world: World, trials: int) -> list[Trial]:
     return done
 
 
-@fault("ssh-killed", "ssh killed during sbatch", trials=20, quick=2)
+@fault("ssh-killed", "ssh killed during sbatch", trials=20, quick=2, alone=False)
 def ssh_killed(world: World, trials: int) -> list[Trial]:
     """End the connection before sbatch asks the controller: it still submits, at once or later, or not at all."""
     plans = ['hang_up; exec sbatch "$@"', "hang_up; exit 1", 'hang_up; sleep 2; exec sbatch "$@"']
     return _planned(world, trials, plans)
 
 
-@fault("answer-lost", "sbatch's answer lost, job accepted", trials=20, quick=2)
+@fault("answer-lost", "sbatch's answer lost, job accepted", trials=20, quick=2, alone=False)
 def answer_lost(world: World, trials: int) -> list[Trial]:
     """Let sbatch submit, and lose what it says: down the line, in its exit code, in its file."""
     said = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
@@ -67,7 +67,7 @@ def answer_lost(world: World, trials: int) -> list[Trial]:
     return _planned(world, trials, plans)
 
 
-@fault("refused", "oversized job refused, then made smaller", trials=6, quick=2)
+@fault("refused", "oversized job refused, then made smaller", trials=6, quick=2, alone=False)
 def oversized(world: World, trials: int) -> list[Trial]:
     """Ask for more nodes, memory or time than there is; then for what there is."""
     sizes = [{"nodes": 99}, {"memory_mb": 10_000_000}, {"time_limit_s": 30 * 86_400}]
@@ -91,7 +91,7 @@ def oversized(world: World, trials: int) -> list[Trial]:
     return done
 
 
-@fault("crowd", "40 tasks connecting at once", trials=40, quick=15)
+@fault("crowd", "40 tasks connecting at once", trials=40, quick=15, alone=False)
 def crowd(world: World, trials: int) -> list[Trial]:
     """Let many tasks connect at the same moment, each with a job of its own; sshd drops some of them."""
     done = [Trial(world.job(seconds=1)) for _ in range(trials)]
@@ -143,7 +143,7 @@ HOSTILE = (
 )  # fmt: skip
 
 
-@fault("names", "hostile names", trials=4, quick=1)
+@fault("names", "hostile names", trials=4, quick=1, alone=False)
 def hostile_names(world: World, trials: int) -> list[Trial]:
     """Give files, comments and parameters names that a shell would act upon; keys of that kind are refused."""
     done = []
@@ -208,7 +208,7 @@ def _forget(world: World, trial: Trial, *, with_file: bool) -> None:
     cluster.close()
 
 
-@fault("disk-full", "disk full on the cluster", trials=6, quick=3)
+@fault("disk-full", "disk full on the cluster", trials=6, quick=3, alone=False)
 def disk_full(world: World, trials: int) -> list[Trial]:
     """Fill the job's file system before the inputs come, before sbatch writes the id, and before the results."""
     done = []

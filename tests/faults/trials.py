@@ -68,6 +68,7 @@ class Fault:
         run: does ``trials`` trials.
         trials: how many by default.
         quick: how many in the quick subset.
+        alone: whether other trials would feel it too.
     """
 
     name: str
@@ -75,18 +76,19 @@ class Fault:
     run: Callable[[World, int], list[Trial]]
     trials: int
     quick: int
+    alone: bool
 
 
 FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    name: str, title: str, trials: int = 4, quick: int = 1
+    name: str, title: str, trials: int = 4, quick: int = 1, alone: bool = True
 ) -> Callable[[Callable[[World, int], list[Trial]]], Callable[[World, int], list[Trial]]]:
     """Register a function that does the trials of a fault."""
 
     def register(run: Callable[[World, int], list[Trial]]) -> Callable[[World, int], list[Trial]]:
-        FAULTS[name] = Fault(name, title, run, trials, quick)
+        FAULTS[name] = Fault(name, title, run, trials, quick, alone)
         return run
 
     return register
