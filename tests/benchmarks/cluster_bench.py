@@ -168,11 +168,11 @@ def _trigger(world: World, job: Job, record: JobRecord) -> Any:
 def latency(world: World, jobs: int = 20) -> None:
     """Measure from the marker's time of writing to the trigger's event and the worker's verdict on it."""
     cluster = world.cluster()
-    made = [world.job(seconds=4 + number % 7 + number / jobs) for number in range(jobs)]
-    records = []
+    # Long enough that all triggers wait before the first job ends, and spread over several intervals.
+    made = [world.job(seconds=12 + number % 7 + number / jobs) for number in range(jobs)]
     for job in made:
         cluster.stage(job, world.local(job))
-        records.append(cluster.submit_or_adopt(job))
+    records = [cluster.submit_or_adopt(job) for job in made]
     count = Count(world)
 
     async def one(job: Job, record: JobRecord) -> float:
