@@ -14,7 +14,7 @@ PACKAGES := build-essential ca-certificates libopenmpi-dev mariadb-server munge 
             python3.11 python3.11-dev python3.11-venv rsync slurm-wlm slurmdbd sudo
 TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 
-.PHONY: help system setup demo down test unit integration lint bench docs lock clean
+.PHONY: help system setup demo down test test-faults unit integration lint bench docs lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -88,12 +88,15 @@ test: setup  ## Run all tests: units, then integration against the real parts
 unit: .venv/.done  ## Run the fast tests only
 	@.venv/bin/python -m pytest -q tests/unit
 
+test-faults: setup  ## Put faults into a real Slurm on purpose, count duplicates, losses and orphans [FAULTS='names' TRIALS=N]
+	@.venv/bin/python -m tests.faults $(FAULTS) $(if $(TRIALS),--trials $(TRIALS)) --write docs/faults.md
+
 lint: .venv/.done  ## Check style and types
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: setup  ## Print the measured figures: DAG parsing, harvest, the night outside the cluster
+bench: setup  ## Print the measured figures: DAG parsing, harvest, the night outside the cluster, jobs on it
 	@.venv/bin/python -m tests.benchmarks
 
 docs: .venv/.done  ## Write docs/dags.md anew from the DAGs

@@ -172,7 +172,8 @@ class SlurmJobTrigger(BaseTrigger):
 
         job = Job.from_dict(self.job)
         intended = datetime.fromisoformat(self.intended_at)
-        since_s = (datetime.now(intended.tzinfo) - intended).total_seconds() + 3600.0
+        # The worker's clock, which wrote the time, may be ahead of this one.
+        since_s = abs((datetime.now(intended.tzinfo) - intended).total_seconds()) + 3600.0
         command = observe_command(self.run_dir, name, since_s, job.outputs or ())
         answer = parse_answer(await poller.run(command, self.command_timeout_s))
         patience = Patience(self.marker_wait_s, self.lost_after_s)

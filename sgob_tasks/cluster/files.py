@@ -100,10 +100,10 @@ class FileTransport(ABC):
         return self._put(copies, check_remote(remote))
 
     def _put(self, copies: list[_Copy], folder: str) -> TransferReport:
-        there = self._hashes(folder, {copy.name for copy in copies})
+        there = self._hashes(folder, {copy.name for copy in copies}, make=True)
         missing = [copy for copy in copies if there.get(copy.name) != copy.sha256]
         quoted = shlex.quote(folder)
-        parents = sorted({posixpath.dirname(copy.name) for copy in missing} | {""})
+        parents = sorted({posixpath.dirname(copy.name) for copy in missing} - {""})
         for start in range(0, len(parents), 200):
             some = " ".join(shlex.quote(posixpath.join(folder, name)) for name in parents[start : start + 200])
             self._checked(f"mkdir -p -- {some}")
@@ -125,7 +125,10 @@ class FileTransport(ABC):
             HASH_TIMEOUT_S,
         )
         if result.exit_code != 0:
-            raise TransientError(f"files copied to {folder} did not arrive as they were sent: {result.text[-500:]}")
+            raise TransientError(
+                f"files copied to {folder} did not arrive as they were sent; is the disk or the quota full? "
+                f"{result.text[-500:]}"
+            )
         return TransferReport(len(missing), len(copies) - len(missing), sum(copy.size for copy in missing))
 
     def _upload_text(self, text: str, remote: str) -> None:
@@ -175,19 +178,21 @@ class FileTransport(ABC):
             sent += 1
         return TransferReport(sent, skipped, size)
 
-    def _hashes(self, folder: str, names: set[str] | None = None) -> dict[str, str]:
+    def _hashes(self, folder: str, names: set[str] | None = None, *, make: bool = False) -> dict[str, str]:
         """Return the SHA-256 of the files in a remote folder, by relative path; of a missing folder none.
 
-        Where only a few names matter, only these are read.
+        Where only a few names matter, only these are read; ``make`` makes the folder in the same round trip.
         """
         quoted = shlex.quote(folder)
+        missing = f"mkdir -p -- {quoted}" if make else "exit 0"
         if names is not None and len(names) <= 20:
             some = " ".join(shlex.quote(f"./{name}") for name in sorted(names))
             listing = f'for file in {some}; do [ ! -f "$file" ] || printf \'%s\\0\' "$file"; done' if some else "true"
         else:
             listing = "find . -type f -print0"
         result = self._checked(
-            f"[ -d {quoted} ] || exit 0; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
+            # A line of its own: what a login shell said before may have no end of line, and would hide the first file.
+            f"echo; [ -d {quoted} ] || {missing}; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
             HASH_TIMEOUT_S,
         )
         matches = (_ROW.match(line) for line in result.stdout.splitlines())

@@ -31,7 +31,9 @@ from sgob_tasks.cluster.slurm import (
     error_class,
     parse_accounting,
     parse_queue,
+    parse_steps,
     queue_command,
+    steps_command,
 )
 from sgob_tasks.cluster.verdict import Marker, Observation
 from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
@@ -235,6 +237,7 @@ def observe_command(run_dir: str, name: str, since_s: float, outputs: Iterable[s
     commands = {
         "queue": queue_command([name]),
         "accounting": accounting_command([name], since_s),
+        "steps": steps_command(name),
         # ls first: a network file system then looks again instead of answering from its cache.
         "markers": f"cd {quoted} && ls done >/dev/null && find done -name '*.json' -exec cat {{}} +",
         "checkpoint": f"cd {quoted} && find checkpoints -type f ! -name '.*' -printf '%T@ %p\\n' | sort -n | tail -n 1",
@@ -269,7 +272,7 @@ def parse_answer(result: CommandResult) -> Answer:
     sections = split(result.stdout)
     troubles = []
     found: dict[str, CommandResult | None] = {}
-    for name in ("queue", "accounting", "markers", "checkpoint", "outputs"):
+    for name in ("queue", "accounting", "steps", "markers", "checkpoint", "outputs"):
         section = sections.get(name)
         if section is not None and section.exit_code != 0:
             troubles.append(f"{name}: {section.stdout.strip()[-300:]}")
@@ -286,6 +289,7 @@ def parse_answer(result: CommandResult) -> Answer:
             accounting=parse_accounting(accounting.stdout) if accounting else None,
             markers=parse_markers(found["markers"].stdout),
             outputs=frozenset(outputs.stdout.split("\n")) if outputs else None,
+            steps=parse_steps(steps.stdout) if (steps := found["steps"]) else {},
         ),
         _parse_checkpoint(found["checkpoint"]),
         tuple(troubles),

@@ -27,9 +27,9 @@ from sgob_tasks.cluster.shell import TransferReport, Transport
 from sgob_tasks.cluster.site import Site
 from sgob_tasks.cluster.slurm import QueueRow, parse_queue, queue_command
 from sgob_tasks.cluster.states import state_class
-from sgob_tasks.cluster.submit import cancel, submit
+from sgob_tasks.cluster.submit import RefusedError, cancel, submit
 from sgob_tasks.cluster.verdict import JobVerdict, Outcome, Patience, judge_job
-from sgob_tasks.errors import InputError, PermanentError, TransientError
+from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,7 @@ class Cluster:
         self.ledger = ledger
         self.package_root = package_root
         self._sleep = sleep
+        self._code: str | None = None
 
     def close(self) -> None:
         """Give the connection back."""
@@ -97,7 +98,8 @@ class Cluster:
 
     def deploy(self) -> str:
         """Make sure that this platform's code is on the cluster; return its folder there."""
-        return deploy(self.site, self.transport, self.package_root)
+        self._code = deploy(self.site, self.transport, self.package_root)
+        return self._code
 
     def stage(self, job: Job, folder: Path) -> TransferReport:
         """Write ``job.json`` into the local directory unless it is there, and copy the inputs to the cluster.
@@ -165,7 +167,8 @@ class Cluster:
         now = datetime.now(UTC)
         before = self.ledger.get(job.key) if known_intent else None
         intended_at = before.intended_at if before and before.intended_at else now
-        code = self.deploy()
+        # Once for each process and connection: a folder of code never changes, and is not taken away meanwhile.
+        code = self._code or self.deploy()
         record = JobRecord(
             key=job.key,
             cluster=self.site.name,
@@ -179,17 +182,21 @@ class Cluster:
         )
         script = self.script(job, code, generation, indices)
         self.ledger.save(record)
-        job_id, adopted = submit(
-            self.transport,
-            record.run_dir,
-            job.name(generation),
-            generation,
-            script,
-            (now - intended_at).total_seconds() + _HOUR_S,
-            known_intent=known_intent,
-            timeout_s=self.site.command_timeout_s + 60.0,
-            sleep=self._sleep,
-        )
+        try:
+            job_id, adopted = submit(
+                self.transport,
+                record.run_dir,
+                job.name(generation),
+                generation,
+                script,
+                _since(record),
+                known_intent=known_intent,
+                timeout_s=self.site.command_timeout_s + 60.0,
+                sleep=self._sleep,
+            )
+        except RefusedError as error:
+            self.ledger.save(replace(record, state="failed", reason=str(error), ended_at=datetime.now(UTC)))
+            raise
         log.info("job %s is %s as %s", job.name(generation), "adopted" if adopted else "submitted", job_id)
         record = replace(record, state="submitted", job_id=job_id, submitted_at=datetime.now(UTC))
         self.ledger.save(record)
@@ -234,11 +241,15 @@ class Cluster:
             TransientError: the cluster cannot be asked now; nothing changed.
         """
         record = self.ledger.get(job.key)
-        if record is None or record.job_id is None:
+        if record is None:
             raise PermanentError(f"job {job.key} was never submitted")
         if record.details.get(SETTLED) and record.state != "succeeded":
             details = {name: value for name, value in record.details.items() if name != SETTLED}
             record = replace(record, state="submitted", ended_at=None, details=details)
+        if record.open and record.job_id is None:
+            # The last call was broken off between the intent to submit again and the answer to it.
+            record = self.submit_or_adopt(job)
+            return Progress(record, JobVerdict(Outcome.WAITING, ""), record.indices, record.reason or "")
         if not record.open:
             outcome = next(o for o, state in _LEDGER_STATE.items() if state == record.state)
             return Progress(record, JobVerdict(outcome, record.reason or ""), reason=record.reason or "")
@@ -374,7 +385,7 @@ class Cluster:
             quiet_s = time.monotonic() - alive_at
             try:
                 progress, alive = self._look(job, quiet_s)
-            except TransientError as error:
+            except (TransientError, AmbiguousError) as error:
                 # An outage is no verdict: time during which nobody answers is not silence of the job.
                 alive_at = time.monotonic() - quiet_s
                 log.warning("job %s: %s; asking again", job.key, error)
@@ -483,6 +494,9 @@ def _judged(
 
 
 def _since(record: JobRecord) -> float:
-    """Return how far sacct has to look back for a record's submission."""
+    """Return how far sacct has to look back for a record's submission.
+
+    The intent may have been written by a machine whose clock is ahead of ours: then it seems to lie in the future.
+    """
     intended = record.intended_at or datetime.now(UTC)
-    return (datetime.now(UTC) - intended).total_seconds() + _HOUR_S
+    return abs((datetime.now(UTC) - intended).total_seconds()) + _HOUR_S

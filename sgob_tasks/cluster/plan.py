@@ -201,7 +201,7 @@ def _choose(batch_size: int, epochs: float, site: Site, factor: float) -> int:
     most = min(site.nodes_total or MOST_NODES, int(_FAR) * MOST_NODES)
     best, fewest = most, math.inf
     for nodes in range(1, most + 1):
-        high = forecast(batch_size, nodes, epochs, factor)[1]
+        high = _figures(forecast(batch_size, nodes, epochs, factor)[1])  # as printed: one number decides everywhere
         if high <= limit_s / 3600 * (1 - SPARE):
             return nodes
         links = links_for(high, limit_s)

@@ -170,6 +170,7 @@ def _adopt(cluster: Cluster, record: JobRecord, name: str) -> JobRecord | None:
         record.generation,
         _age_s(record.intended_at) + _HOUR_S,
         ended=True,
+        accounts=True,
         timeout_s=cluster.site.command_timeout_s + 60.0,
     )
     if not ids:

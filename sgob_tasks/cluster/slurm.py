@@ -19,6 +19,8 @@ _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SUBMITTED = re.compile(r"^(?:Submitted batch job )?(\d+)(?:;\S+)?(?: on cluster \S+)?$")
 _JOB_ID = re.compile(r"^(?P<job>\d+)(?:_(?:(?P<index>\d+)|\[(?P<indices>[^\]]*)\]))?(?:\+\d+)?$")
 _EXIT = re.compile(r"^(\d+):(\d+)$")
+MAX_NAMES = 500
+"""In one question: of more jobs than these squeue lists all of ours, as a command has no room for their names."""
 MY_JOBS = '--user="$(id -un)"'
 
 
@@ -142,9 +144,11 @@ def queue_command(names: Sequence[str]) -> str:
     """Return the squeue command that lists our jobs of these names, finished ones included while Slurm remembers.
 
     Asked by name and not by id: for an id that Slurm forgot, squeue fails when it is alone and is silent among others.
+    The answer begins on a line of its own: what a login shell said before may have no end of line.
     """
     joined = ",".join(check_name(name) for name in names)
-    return f"squeue --noheader --states=all --array {MY_JOBS} --name={joined} --format='%i|%T|%j|%r'"
+    chosen = f" --name={joined}" if len(names) <= MAX_NAMES else ""
+    return f"echo; squeue --noheader --states=all --array {MY_JOBS}{chosen} --format='%i|%T|%j|%r'"
 
 
 def parse_queue(stdout: str) -> tuple[QueueRow, ...]:
@@ -208,6 +212,28 @@ def parse_accounting(stdout: str) -> tuple[AccountingRow, ...]:
     return tuple(rows)
 
 
+def steps_command(name: str) -> str:
+    """Return the squeue command that lists the worst exit status of the steps of our jobs of a name.
+
+    sacct knows it too, but only seconds after the job's end.
+    """
+    fields = "JobArrayID:64,DerivedEC:16"
+    return f"squeue --noheader --states=all --array {MY_JOBS} --name={check_name(name)} --Format={fields}"
+
+
+def parse_steps(stdout: str) -> dict[tuple[str, int], tuple[int, int]]:
+    """Read ``steps_command``'s output: (code, signal) by job id and array index, 0 for a job that is no array."""
+    found = {}
+    for line in stdout.splitlines():
+        words = line.split()
+        parsed = parse_job_id(words[0]) if len(words) == 2 and words[1].isdecimal() else None
+        if parsed is not None:
+            status = int(words[1])  # as wait(2) gives it
+            for index in parsed[1] or (0,):
+                found[parsed[0], index] = (status >> 8, status & 0x7F)
+    return found
+
+
 def _parse_exit(text: str) -> tuple[int, int]:
     match = _EXIT.match(text.strip())
     return (int(match[1]), int(match[2])) if match else (0, 0)
@@ -258,6 +284,8 @@ _TRANSIENT = (
     "maxsubmit",
     "job cannot be submitted without",  # some sites' job_submit plug-ins while they restart
     "resource temporarily unavailable",
+    "no space left on device",
+    "disk quota exceeded",
 )
 _PERMANENT = (
     "invalid",

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import logging
 import shlex
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from sgob_tasks.cluster.jobdir import repeatable
-from sgob_tasks.cluster.shell import Transport, combine, split
+from sgob_tasks.cluster.shell import CommandResult, Transport, combine, split
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     cancel_command,
@@ -32,13 +30,20 @@ from sgob_tasks.cluster.slurm import (
     submit_command,
 )
 from sgob_tasks.cluster.states import StateClass, state_class
-from sgob_tasks.errors import AmbiguousError, PermanentError, TransientError
+from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
 
 LOCK_WAIT_S = 60
+NO_ACCOUNTING = "accounting storage is disabled"
 ATTEMPTS = 3
+MAX_SCRIPT = 60_000
+"""Bytes; Linux takes 128 KiB for one word of a command, and quotes make it longer."""
 LOOK_AGAIN_S = 5.0
+
+
+class RefusedError(PermanentError):
+    """Slurm refuses the job: it is not in the queue, and the same again would be refused again."""
 
 
 def look_up(
@@ -49,6 +54,7 @@ def look_up(
     since_s: float,
     *,
     ended: bool,
+    accounts: bool,
     timeout_s: float = 120.0,
 ) -> list[str]:
     """Return the ids of our jobs of a name, the one to keep first.
@@ -59,7 +65,8 @@ def look_up(
         name: Slurm job name.
         generation: of the submission.
         since_s: how far back sacct has to look, in seconds.
-        ended: whether jobs that ended count too, and therefore sacct has to answer.
+        ended: whether jobs that ended count too.
+        accounts: whether sacct has to answer, unless the site keeps no accounts.
         timeout_s: for the command.
 
     Raises:
@@ -80,15 +87,17 @@ def look_up(
         timeout_s,
     )
     sections = split(result.stdout)
-    needed = ["stored", "queue", "accounting"] if ended else ["stored", "queue"]
+    needed = ["stored", "queue", "accounting"] if accounts else ["stored", "queue"]
     for section in needed:
         answer = sections.get(section)
+        if section == "accounting" and answer is not None and NO_ACCOUNTING in answer.stdout.lower():
+            continue  # it never will answer: the stored id and the markers have to do
         if answer is None or answer.exit_code != 0:
             text = answer.stdout if answer else result.text
             raise TransientError(f"cannot look for job {name}: {section}: {text.strip()[-300:]}")
     found: dict[str, StateClass | None] = {}
     accounting = sections.get("accounting")
-    if ended and accounting is not None:
+    if ended and accounting is not None and accounting.exit_code == 0:
         found |= {row.job_id: state_class(row.state) for row in parse_accounting(accounting.stdout) if row.name == name}
     for queued in parse_queue(sections["queue"].stdout):
         if queued.name == name and (ended or state_class(queued.state).active):
@@ -129,39 +138,44 @@ def submit(
         Slurm's job id, and whether it was adopted.
 
     Raises:
-        PermanentError: Slurm refuses the job.
+        RefusedError: Slurm refuses the job.
         TransientError: Slurm does not take jobs now, or cannot be asked.
         AmbiguousError: it is not known whether the job was submitted, and looking did not help; call again.
     """
 
-    def look(*, ended: bool) -> str | None:
-        ids = look_up(transport, run_dir, name, generation, since_s, ended=ended, timeout_s=timeout_s)
+    def look(*, ended: bool, accounts: bool = False) -> str | None:
+        ids = look_up(
+            transport, run_dir, name, generation, since_s, ended=ended, accounts=accounts, timeout_s=timeout_s
+        )
         if len(ids) > 1:
             log.warning("job %s was submitted %d times (%s): %s is kept", name, len(ids), ", ".join(ids), ids[0])
-            repeatable(transport, f"scancel {' '.join(ids[1:])}", timeout_s)
+            # By id and name: once ids have restarted from 1, an old id may be another job's.
+            repeatable(transport, f"{cancel_command(name)} {' '.join(ids[1:])}", timeout_s)
         return ids[0] if ids else None
 
-    job_id = look(ended=known_intent)
+    job_id = look(ended=known_intent, accounts=known_intent)
     if job_id is None and known_intent:
         sleep(LOOK_AGAIN_S)
-        job_id = look(ended=True)
+        job_id = look(ended=True, accounts=True)
     if job_id is not None:
         return job_id, True
-    _put_text(transport, script, f"{run_dir}/submitted/{generation}.sbatch")
+    command = combine({"submitted": locked_submit_command(run_dir, generation, script)})
     trouble = ""
     for _ in range(ATTEMPTS):
         try:
-            result = transport.run(locked_submit_command(run_dir, generation), timeout_s)
+            answer = transport.run(command, timeout_s)
         except AmbiguousError as error:
             trouble = str(error)
         else:
+            # A banner may hold what looks like an id: only what stands in the section counts.
+            result = split(answer.stdout).get("submitted", CommandResult(answer.exit_code or 1, "", answer.text))
             job_id = parse_submitted(result.stdout) if result.exit_code == 0 else None
             if job_id is not None:
                 return job_id, False
             trouble = f"exit {result.exit_code}: {result.text[-500:]}"
             refused = error_class(trouble)
             if refused is not AmbiguousError:
-                raise refused(f"sbatch {name}: {trouble}")
+                raise (RefusedError if refused is PermanentError else refused)(f"sbatch {name}: {trouble}")
         log.warning("not clear whether job %s was submitted (%s): looking for it", name, trouble)
         job_id = _look_patiently(look, sleep)
         if job_id is not None:
@@ -179,7 +193,8 @@ def _look_patiently(look: Callable[..., str | None], sleep: Callable[[float], No
     trouble: Exception | None = None
     for attempt in range(12):
         try:
-            job_id = look(ended=False)
+            # A short job that the controller took late may have ended by the time of the second look.
+            job_id = look(ended=True)
         except TransientError as error:
             trouble = error
         else:
@@ -190,24 +205,27 @@ def _look_patiently(look: Callable[..., str | None], sleep: Callable[[float], No
     raise AmbiguousError(f"it is not known whether the job was submitted: {trouble}") from trouble
 
 
-def locked_submit_command(run_dir: str, generation: int) -> str:
+def locked_submit_command(run_dir: str, generation: int, script: str) -> str:
     """Return the command that submits at most once, and prints the id of an earlier success instead.
 
-    The answer goes into a file and not only down the connection: ``sbatch`` outlives a broken connection.
+    The script comes with the command: one round trip. The answer goes into a file and not only down the connection:
+    ``sbatch`` outlives a broken connection.
+
+    Raises:
+        InputError: the script is longer than a command may be.
     """
+    if len(script.encode()) > MAX_SCRIPT:
+        raise InputError("batch script", "length", len(script), f"is more than {MAX_SCRIPT} bytes")
     number = str(generation)
     body = (
-        f"if [ ! -s {number}.id ]; then {submit_command(f'{number}.sbatch')} > {number}.out 2> {number}.err || "
+        f'if [ ! -s {number}.id ]; then printf %s "$1" > .{number}.new && mv -f .{number}.new {number}.sbatch && '
+        f"{submit_command(f'{number}.sbatch')} > {number}.out 2> {number}.err || "
         f"{{ code=$?; cat {number}.err >&2; exit $code; }}; mv -f {number}.out {number}.id; fi; cat {number}.id"
     )
-    return f"cd {shlex.quote(run_dir + '/submitted')} && flock -w {LOCK_WAIT_S} .lock sh -c {shlex.quote(body)}"
-
-
-def _put_text(transport: Transport, text: str, remote: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "script"
-        path.write_text(text, encoding="utf-8")
-        transport.put(path, remote)
+    return (
+        f"cd {shlex.quote(run_dir + '/submitted')} && "
+        f"flock -w {LOCK_WAIT_S} .lock sh -c {shlex.quote(body)} sh {shlex.quote(script)}"
+    )
 
 
 def cancel(transport: Transport, name: str, wait_s: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> bool:

@@ -86,12 +86,14 @@ class Observation:
         accounting: sacct's rows; None where sacct did not answer or was not asked.
         markers: by index.
         outputs: files that are in the job directory, relative to it; None where nobody looked.
+        steps: worst exit of the steps, as (code, signal), by job id and index, from squeue; None where nobody asked.
     """
 
     queue: tuple[QueueRow, ...] | None
     accounting: tuple[AccountingRow, ...] | None
     markers: Mapping[int, Marker]
     outputs: frozenset[str] | None = None
+    steps: Mapping[tuple[str, int], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,13 @@ def judge_task(  # noqa: C901 - one case after the other, in the order of belief
     kind = state_class(word) if word else None
 
     if marker is not None and marker.exit_code == 0:
-        if booked is not None and booked.derived_exit != (0, 0):
-            code, signal = booked.derived_exit
+        worst = _worst_step(index, job_id, marker, seen, booked)
+        if worst is None and quiet_s < patience.marker_s:
+            return TaskVerdict(
+                Outcome.RUNNING, "ended; waiting for Slurm to say how its steps ended", word, exit_code=0
+            )
+        code, signal = worst or (0, 0)
+        if code or signal:
             reason = f"the script ended with 0, but one of its steps with {code}:{signal}"
             return TaskVerdict(Outcome.FAILED, reason, word, exit_code=code or _SIGNALLED + signal)
         missing = [name for name in outputs if seen.outputs is not None and name not in seen.outputs]
@@ -194,6 +201,9 @@ def judge_task(  # noqa: C901 - one case after the other, in the order of belief
         return _judge_failed_marker(marker, word, kind, quiet_s, patience)
 
     if kind is None:
+        if quiet_s >= patience.marker_s and _has_siblings(job_id, seen):
+            reason = "cancelled before it began: Slurm knows the rest of its array, and nothing of it"
+            return TaskVerdict(Outcome.CANCELLED, reason, "CANCELLED")
         if quiet_s < patience.lost_s or seen.queue is None:
             return TaskVerdict(Outcome.WAITING, "neither squeue nor sacct mentions it")
         return TaskVerdict(Outcome.LOST, f"not in squeue, not in sacct and no marker for {quiet_s:.0f} s")
@@ -202,6 +212,20 @@ def judge_task(  # noqa: C901 - one case after the other, in the order of belief
             return TaskVerdict(Outcome.RUNNING, "ended, its marker is not there yet", word)
         return TaskVerdict(Outcome.LOST, f"Slurm says {word}, but the script's marker is missing", word)
     return _by_state(word, kind, booked)
+
+
+def _worst_step(
+    index: int, job_id: str | None, marker: Marker, seen: Observation, booked: AccountingRow | None
+) -> tuple[int, int] | None:
+    """Return how the worst step of a task ended, as (code, signal); None while Slurm may still come to say it."""
+    at_once = (seen.steps or {}).get((marker.slurm_job_id, index))
+    if at_once is not None and at_once != (0, 0):
+        return at_once
+    if booked is not None and not state_class(booked.state).active:
+        return booked.derived_exit
+    # Neither squeue knows it any more nor sacct yet. Of an earlier submission both were asked when it ended.
+    late = seen.steps is not None and seen.accounting is not None and marker.slurm_job_id == job_id
+    return None if at_once is None and late else (0, 0)
 
 
 def _judge_failed_marker(
@@ -258,6 +282,17 @@ def _queue_state(index: int, job_id: str | None, rows: tuple[QueueRow, ...] | No
 
 def _booking(index: int, job_id: str | None, rows: tuple[AccountingRow, ...] | None) -> AccountingRow | None:
     return next(iter(_rows_of(index, job_id, rows)), None)
+
+
+def _has_siblings(job_id: str | None, seen: Observation) -> bool:
+    """Tell whether both squeue and sacct answered, and sacct keeps tasks of this very array.
+
+    A task that is cancelled while it is pending vanishes from both when the last of its siblings has begun (measured on
+    22.05). One whose controller lost its memory does not: sacct goes on to call it PENDING.
+    """
+    if job_id is None or seen.queue is None:
+        return False
+    return any(row.job_id == job_id and row.indices is not None for row in seen.accounting or ())
 
 
 def judge_job(

@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those that are named: ``python -m tests.benchmarks [dags] [harvest] [night]``."""
+"""Run all benchmarks, or those that are named: ``python -m tests.benchmarks [dags] [harvest] [night] [cluster]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-NAMES = ("dags", "harvest", "night")
+NAMES = ("dags", "harvest", "night", "cluster")
 
 
 def main() -> int:

@@ -20,8 +20,10 @@ from sgob_tasks.cluster.slurm import (
     parse_config,
     parse_indices,
     parse_queue,
+    parse_steps,
     parse_submitted,
     queue_command,
+    steps_command,
 )
 from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
 
@@ -156,3 +158,9 @@ def test_accounting_looks_back_from_the_clusters_own_clock() -> None:
 def test_the_controllers_configuration() -> None:
     text = "Configuration data as of 2026-11-23T20:00:00\nMinJobAge               = 20 sec\nMaxArraySize = 1001\n"
     assert parse_config(text) == {"MinJobAge": "20 sec", "MaxArraySize": "1001"}
+
+
+def test_exits_of_steps_are_read_as_wait_gives_them() -> None:
+    text = "welcome\n207_0               9       \n207_[1-2]           35072   \n17                  0       \nx 0\n"
+    assert parse_steps(text) == {("207", 0): (0, 9), ("207", 1): (137, 0), ("207", 2): (137, 0), ("17", 0): (0, 0)}
+    assert "--name=k.1" in steps_command("k.1")

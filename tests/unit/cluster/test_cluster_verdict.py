@@ -211,3 +211,28 @@ def test_rerun_never_holds_what_succeeded_or_still_lives(words: list[str], done:
     assert sum(verdict.counts.values()) == len(words)
     if verdict.outcome is Outcome.SUCCEEDED:
         assert done >= set(range(len(words)))
+
+
+def test_a_task_that_vanished_from_its_array_was_cancelled_before_it_began() -> None:
+    siblings = tuple(AccountingRow("7", (index,), "COMPLETED", (0, 0), (0, 0), "k.1") for index in (1, 2))
+    assert judge(seen((), siblings)).outcome is Outcome.WAITING, "sacct may be late"
+    assert judge(seen((), siblings), LATE).outcome is Outcome.CANCELLED
+    assert judge(seen(None, siblings), LATE).outcome is Outcome.WAITING, "squeue has to answer"
+    others = tuple(replace(row, job_id="6") for row in siblings)
+    assert judge(seen((), others), LATE).outcome is Outcome.WAITING, "of an earlier submission"
+    assert judge(seen((), others), VERY_LATE).outcome is Outcome.LOST
+
+
+def test_how_the_steps_ended_is_asked_of_squeue_and_else_awaited_from_sacct() -> None:
+    ended = marker(0)
+    killed = judge(seen((queued("COMPLETED"),), (), (ended,), steps={("7", 0): (0, 9)}))
+    assert (killed.outcome, killed.exit_code) == (Outcome.FAILED, 137)
+    assert "0:9" in killed.reason
+    assert judge(seen((queued("COMPLETED"),), (), (ended,), steps={("7", 0): (0, 0)})).outcome is Outcome.SUCCEEDED
+    for late in ((), (booked("RUNNING"),)):
+        assert judge(seen((), late, (ended,), steps={})).outcome is Outcome.RUNNING, "sacct is behind"
+        assert judge(seen((), late, (ended,), steps={}), LATE).outcome is Outcome.SUCCEEDED
+    assert judge(seen((), (booked("COMPLETED", derived=(0, 9)),), (ended,), steps={})).outcome is Outcome.FAILED
+    assert judge(seen((), None, (ended,), steps={})).outcome is Outcome.SUCCEEDED, "no accounts: nothing to wait for"
+    earlier = seen((), (), (marker(0, job_id="6"),), steps={})
+    assert judge(earlier).outcome is Outcome.SUCCEEDED, "an earlier submission was judged when it ended"
