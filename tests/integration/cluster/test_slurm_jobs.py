@@ -204,7 +204,7 @@ def test_a_connection_that_breaks_during_sbatch_loses_no_job(
         report = put(local, remote)
         if remote.endswith(".sbatch"):
             frozen(4.0)
-            threading.Timer(1.5, lambda: transport._client.close()).start()  # type: ignore[union-attr] # connected
+            threading.Timer(1.5, lambda: transport._login._client.close()).start()  # type: ignore[union-attr] # connected
         return report
 
     monkeypatch.setattr(transport, "put", put_and_break)
