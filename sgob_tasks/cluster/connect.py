@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.site import Site, load_site
+from sgob_tasks.cluster.ssh import CONNECT_ATTEMPTS
 from sgob_tasks.cluster.transport import ClientFactory, SshTransport, parse_host_key, ssh_client
 from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.errors import InputError
@@ -61,12 +62,13 @@ def transfer_client(site: Site, user: str, key_file: Path) -> ClientFactory | No
     )
 
 
-def open_transport(settings: Settings, site: Site) -> SshTransport:
+def open_transport(settings: Settings, site: Site, attempts: int = CONNECT_ATTEMPTS) -> SshTransport:
     """Return the way to the configured cluster: commands to the login node, files to the transfer host if it has one.
 
     Args:
         settings: ``cluster`` names host, port, user, key and the login node's host key.
         site: the cluster; remote paths of files are confined to its root.
+        attempts: how often a connection is tried.
 
     Raises:
         InputError: a setting is missing.
@@ -77,7 +79,7 @@ def open_transport(settings: Settings, site: Site) -> SshTransport:
             raise InputError("settings", f"cluster.{field}", getattr(cluster, field), "has to be set")
     assert cluster.key_file is not None  # noqa: S101 - checked above, for the type checker
     connect = ssh_client(cluster.host, cluster.port, cluster.user, cluster.key_file, cluster.host_key)
-    return SshTransport(connect, files=transfer_client(site, cluster.user, cluster.key_file), root=site.root)
+    return SshTransport(connect, attempts, files=transfer_client(site, cluster.user, cluster.key_file), root=site.root)
 
 
 def open_cluster(settings: Settings, engine: sa.Engine) -> Cluster:

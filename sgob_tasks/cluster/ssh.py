@@ -190,6 +190,11 @@ class SshConnection:
                 raise StorageFullError(f"{what}: the {self.place} refuses the data; disk or quota full?") from error
             raise TransientError(f"{what}: {type(error).__name__}: {error}") from error
 
+    def open_files(self) -> None:
+        """Open the SFTP session that the next copy would open."""
+        with self._files("opening SFTP") as sftp:
+            sftp.stat(".")
+
     def upload(self, local: Path, remote: str, offset: int) -> None:
         """Write a remote file from ``offset`` on; what it holds before stays.
 

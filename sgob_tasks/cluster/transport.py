@@ -84,6 +84,15 @@ class SshTransport(FileTransport):
             raise AmbiguousError(f"the connection closed before {_short(command)} told its exit code")
         return CommandResult(code, out.decode(errors="replace"), err.decode(errors="replace"))
 
+    def open_files(self) -> None:
+        """Open the SFTP session that the next copy would open.
+
+        Raises:
+            TransientError: there is no connection to the machine that takes files, or it offers no SFTP.
+            PermanentError: it refuses us, or is not the one we know.
+        """
+        self._copier.open_files()
+
     def _upload(self, local: Path, remote: str, offset: int) -> None:
         self._copier.upload(local, remote, offset)
 
