@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 PART = ".part"
 HASH_TIMEOUT_S = 600.0
 ATTEMPTS = 5
+# Lines are taken apart at "\n" alone: names may hold what str.splitlines takes for an end of line too.
 _SIZE = re.compile(r"^(\d+) \./(.+\.part)$")
 _ROW = re.compile(r"^([0-9a-f]{64})[ ][ *](.+)$")
 
@@ -195,7 +196,7 @@ class FileTransport(ABC):
 
     def _drop_damaged(self, copies: list[_Copy], folder: str, answer: str) -> None:
         """Delete the halves whose content is wrong, so that the next attempt sends them from the beginning."""
-        failed = {line.removesuffix(": FAILED") for line in answer.splitlines() if line.endswith(": FAILED")}
+        failed = {line.removesuffix(": FAILED") for line in answer.split("\n") if line.endswith(": FAILED")}
         damaged = [posixpath.join(folder, copy.part) for copy in copies if copy.part in failed]
         for start in range(0, len(damaged), 200):
             self._checked("rm -f -- " + " ".join(shlex.quote(path) for path in damaged[start : start + 200]))
@@ -270,7 +271,7 @@ class FileTransport(ABC):
             f"{{ {whole}; }} | xargs -0 -r sha256sum -- && {{ {half}; }} | xargs -0 -r stat -c '%s %n' --",
             HASH_TIMEOUT_S,
         )
-        lines = result.stdout.splitlines()
+        lines = result.stdout.split("\n")
         hashes = (_ROW.match(line) for line in lines)
         sizes = (_SIZE.match(line) for line in lines)
         return (
@@ -286,7 +287,7 @@ class FileTransport(ABC):
             f"[ -d {quoted} ] || exit 0; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
             HASH_TIMEOUT_S,
         )
-        matches = (_ROW.match(line) for line in result.stdout.splitlines())
+        matches = (_ROW.match(line) for line in result.stdout.split("\n"))
         return {match[2].removeprefix("./"): match[1] for match in matches if match}
 
     def _checked(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
