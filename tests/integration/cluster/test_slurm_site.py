@@ -254,6 +254,7 @@ def test_an_upload_that_is_cut_goes_on(split_transport: SshTransport, proxy: Pro
     )
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # paramiko's prefetching thread
 def test_a_download_that_is_cut_goes_on(
     split_transport: SshTransport, proxy: Proxy, remote: str, large: Path, tmp_path: Path
 ) -> None:
