@@ -252,7 +252,8 @@ def check_packages(site: Site, items: Sequence[Mapping[str, Any]], label: str, t
     """
     by_item = {str(item["item"]): item for item in items}
     if "python" not in by_item:
-        found = " ".join(text.split())[-200:] or "no answer"
+        lines = [line for line in text.splitlines() if not line.startswith("@@")]
+        found = " ".join(" ".join(lines).split())[-200:] or "no answer"
         return [failed(label, f"{site.python}: {found}", "Python 3.10 or newer", "set python, or build it there")]
     version = str(by_item["python"].get("version"))
     if _version(version) < (3, 10):

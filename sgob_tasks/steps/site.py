@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 from sgob_tasks.cluster import cleanup
 from sgob_tasks.cluster.connect import open_transport, site_overlay
 from sgob_tasks.cluster.deploy import content_hash, package_files
@@ -29,7 +31,7 @@ from sgob_tasks.cluster.site_rules import check_value
 from sgob_tasks.cluster.site_values import dotted, merge
 from sgob_tasks.cluster.transport import SshTransport
 from sgob_tasks.config import Settings, site_environment
-from sgob_tasks.errors import InputError, SgobError
+from sgob_tasks.errors import InputError, PermanentError, SgobError
 from sgob_tasks.store.engine import open_store
 from sgob_tasks.store.jobs import StoreLedger, all_jobs
 
@@ -127,6 +129,18 @@ def _configured(settings: Settings, name: str | None) -> Site:
     return load_site(configured, site_overlay(settings, configured), environment=site_environment())
 
 
+def _ledger(settings: Settings) -> sa.Engine:
+    """Return the store, which holds the ledger of jobs.
+
+    Raises:
+        PermanentError: its tables have not been made.
+    """
+    engine = open_store(settings)
+    if not sa.inspect(engine).has_table("slurm_jobs"):
+        raise PermanentError("the store has no tables yet, and with them no ledger of jobs: run `sgob migrate` first")
+    return engine
+
+
 def check(settings: Settings, name: str | None = None, *, job: bool = False) -> dict[str, Any]:
     """Log in to a site and say what would fail there. Changes nothing but a probe file, which is removed.
 
@@ -154,7 +168,7 @@ def check(settings: Settings, name: str | None = None, *, job: bool = False) -> 
         findings += check_cluster(site, transport, files=reachable is site)
     if job and worst(findings) != "failed":
         with contextlib.closing(open_transport(settings, site)) as transport:
-            findings += check_by_job(Cluster(site, transport, StoreLedger(open_store(settings))))
+            findings += check_by_job(Cluster(site, transport, StoreLedger(_ledger(settings))))
     elif job:
         findings.append(warning("job", "not submitted", "a site without failed checks", "mend what failed first"))
     return {"site": site.name, "status": worst(findings), "findings": [one.to_dict() for one in findings]}
@@ -262,7 +276,7 @@ def clean(settings: Settings, name: str | None = None, *, dry_run: bool = False)
         dry_run: only say what would be deleted.
     """
     site = _configured(settings, name)
-    engine = open_store(settings)
+    engine = _ledger(settings)
 
     def fetched(key: str) -> bool:
         # A local directory without a marker waits for its results; one that is gone has been done with.
