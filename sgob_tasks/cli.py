@@ -16,6 +16,7 @@ from typing import Any
 
 from sgob_tasks import __version__
 from sgob_tasks.cli_jobs import add_jobs
+from sgob_tasks.cli_site import add_site_verbs, run_site_verb
 from sgob_tasks.errors import SgobError
 
 Handler = Callable[[argparse.Namespace], Any]
@@ -101,6 +102,9 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--run", dest="run_id", metavar="ID", help="default: the last run")
     verb("deploy", _step("cluster.deploy"), "put this version of the code on the cluster")
     add_jobs(verbs)
+    site = verbs.add_parser("site", help="list, show, begin, check and clean up sites (clusters)")
+    site.set_defaults(handler=run_site_verb)
+    add_site_verbs(site)
     verb("status", _step("report.status"), "counts by state of everything in the store")
     return parser
 
@@ -217,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(parsed.render(result))  # noqa: T201 - the command's output
     elif result is not None:
         _show(result, as_json=parsed.json)
-    return 0
+    return int(getattr(parsed, "exit_code", 0))
 
 
 if __name__ == "__main__":

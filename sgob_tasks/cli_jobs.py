@@ -50,38 +50,38 @@ def _positive(text: str) -> int:
 
 
 def _list(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import slurm
 
-    return slurm.list_jobs(Settings(), states=parsed.state, limit=parsed.limit)
+    return slurm.list_jobs(load_settings(), states=parsed.state, limit=parsed.limit)
 
 
 def _show(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import slurm
 
-    return slurm.show_job(Settings(), parsed.key)
+    return slurm.show_job(load_settings(), parsed.key)
 
 
 def _log(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import slurm
 
-    return slurm.job_log(Settings(), parsed.key, index=parsed.index, lines=parsed.lines)
+    return slurm.job_log(load_settings(), parsed.key, index=parsed.index, lines=parsed.lines)
 
 
 def _cancel(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import slurm
 
-    return slurm.cancel_job(Settings(), parsed.key)
+    return slurm.cancel_job(load_settings(), parsed.key)
 
 
 def _reconcile(parsed: argparse.Namespace) -> Any:
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import slurm
 
-    return slurm.reconcile(Settings(), cancel=parsed.cancel)
+    return slurm.reconcile(load_settings(), cancel=parsed.cancel)
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

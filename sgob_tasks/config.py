@@ -26,6 +26,11 @@ def home() -> Path:
     return Path(os.environ.get("SGOB_HOME", ".sgob")).resolve()
 
 
+def site_environment() -> dict[str, str]:
+    """Return the variables ``SGOB_SITE__...``, which replace values of the site's files (``cluster.site``)."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SGOB_SITE__")}
+
+
 class EuropeanaSettings(BaseModel):
     """Europeana's Search, Record and Annotation APIs."""
 

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.ssh.hooks.ssh import SSHHook, SSHHookAsync
@@ -21,9 +21,11 @@ from sgob_tasks.errors import InputError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     import asyncssh
+    from paramiko import SSHClient
 
     from sgob_tasks.cluster.jobs import Cluster
     from sgob_tasks.cluster.shell import CommandResult
+    from sgob_tasks.cluster.site import Site
     from sgob_tasks.cluster.slurm import QueueRow
     from sgob_tasks.config import Settings
 
@@ -55,7 +57,8 @@ class SlurmHook(BaseHook):
         """Return the cluster; nothing is connected yet.
 
         Raises:
-            InputError: the connection has no ``host_key``, or the site is not configured.
+            InputError: the connection has no ``host_key``, the site is not configured, or its transfer host's key is
+                not known.
         """
         from sgob_tasks.cluster.connect import configured_site
         from sgob_tasks.cluster.jobs import Cluster
@@ -71,7 +74,32 @@ class SlurmHook(BaseHook):
             raise InputError(
                 f"connection {self.ssh_conn_id}", "extra.host_key", None, "is missing: the login node has to be pinned"
             )
-        return Cluster(configured_site(settings), SshTransport(ssh.get_conn), StoreLedger(open_store(settings)))
+        site = configured_site(settings)
+        transport = SshTransport(ssh.get_conn, files=self._transfer(site), root=site.root)
+        return Cluster(site, transport, StoreLedger(open_store(settings)))
+
+    def _transfer(self, site: Site) -> Callable[[], SSHClient] | None:
+        """Return what connects to the site's transfer host, with account and key of the connection; None without one.
+
+        Raises:
+            InputError: the transfer host's key is not known.
+        """
+        from sgob_tasks.cluster.connect import check_transfer_key
+
+        if not site.transfer_host:
+            return None
+        host_key = check_transfer_key(site)
+        hook = SSHHook(
+            ssh_conn_id=self.ssh_conn_id,
+            remote_host=site.transfer_host,
+            port=site.transfer_port,
+            cmd_timeout=None,
+            conn_retry_attempts=1,
+        )
+        # The connection's host_key is the login node's; the transfer host has its own.
+        hook.host_key = host_key
+        hook.no_host_key_check = hook.allow_host_key_change = False
+        return hook.get_conn
 
 
 class ClusterPoller:

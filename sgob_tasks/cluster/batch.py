@@ -87,7 +87,7 @@ def render(kind: str, job: BatchJob, site: Site, resources: Resources, templates
             raise InputError(f"site {site.name}", "environment", name, "is no name for a variable")
     for field, text in (("comment", job.comment), ("run_dir", job.run_dir), ("code", job.code)):
         # A line break would end a comment line of options and begin a command.
-        if "\n" in text or "\r" in text:
+        if set(text) & {"\n", "\r", "\0"}:
             raise InputError(f"job {job.name}", field, text, "has to be one line")
     if len(job.indices) > site.max_array_size:
         raise InputError(

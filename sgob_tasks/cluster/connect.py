@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import paramiko
 import sqlalchemy as sa
 
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.site import Site, load_site
-from sgob_tasks.cluster.transport import SshTransport, ssh_client
-from sgob_tasks.config import Settings
+from sgob_tasks.cluster.ssh import CONNECT_ATTEMPTS
+from sgob_tasks.cluster.transport import ClientFactory, SshTransport, parse_host_key, ssh_client
+from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.errors import InputError
 from sgob_tasks.store.jobs import StoreLedger
 
@@ -19,8 +23,63 @@ def configured_site(settings: Settings) -> Site:
         InputError: there is no such site, or a value in it is wrong.
     """
     name = settings.cluster.site
-    stem = name.rsplit("/", 1)[-1].removesuffix(".toml")
-    return load_site(name, settings.home / "sites" / f"{stem}.toml")
+    return load_site(name, site_overlay(settings, name), environment=site_environment())
+
+
+def site_overlay(settings: Settings, name: str) -> Path:
+    """Return where an installation keeps its own values of a site; the file need not exist."""
+    return settings.home / "sites" / f"{name.rsplit('/', 1)[-1].removesuffix('.toml')}.toml"
+
+
+def check_transfer_key(site: Site) -> paramiko.PKey:
+    """Return the transfer host's public key.
+
+    Raises:
+        InputError: it is not known, or no key.
+    """
+    if not site.transfer_host_key:
+        raise InputError(
+            f"site {site.name}",
+            "transfer_host_key",
+            "",
+            f"has to be set: see `ssh-keyscan -t ed25519 {site.transfer_host}` and compare it with what the site "
+            'publishes; or set transfer_host = "", then files go through the login node',
+        )
+    return parse_host_key(site.transfer_host_key, "transfer_host_key")
+
+
+def transfer_client(site: Site, user: str, key_file: Path) -> ClientFactory | None:
+    """Return a function that connects to the site's transfer host; None where files go through the login node.
+
+    Raises:
+        InputError: the transfer host's key is not known.
+    """
+    if not site.transfer_host:
+        return None
+    check_transfer_key(site)
+    return ssh_client(
+        site.transfer_host, site.transfer_port, user, key_file, site.transfer_host_key, "transfer_host_key"
+    )
+
+
+def open_transport(settings: Settings, site: Site, attempts: int = CONNECT_ATTEMPTS) -> SshTransport:
+    """Return the way to the configured cluster: commands to the login node, files to the transfer host if it has one.
+
+    Args:
+        settings: ``cluster`` names host, port, user, key and the login node's host key.
+        site: the cluster; remote paths of files are confined to its root.
+        attempts: how often a connection is tried.
+
+    Raises:
+        InputError: a setting is missing.
+    """
+    cluster = settings.cluster
+    for field in ("host", "user", "key_file", "host_key"):
+        if not getattr(cluster, field):
+            raise InputError("settings", f"cluster.{field}", getattr(cluster, field), "has to be set")
+    assert cluster.key_file is not None  # noqa: S101 - checked above, for the type checker
+    connect = ssh_client(cluster.host, cluster.port, cluster.user, cluster.key_file, cluster.host_key)
+    return SshTransport(connect, attempts, files=transfer_client(site, cluster.user, cluster.key_file), root=site.root)
 
 
 def open_cluster(settings: Settings, engine: sa.Engine) -> Cluster:
@@ -33,10 +92,5 @@ def open_cluster(settings: Settings, engine: sa.Engine) -> Cluster:
     Raises:
         InputError: a setting is missing.
     """
-    cluster = settings.cluster
-    for field in ("host", "user", "key_file", "host_key"):
-        if not getattr(cluster, field):
-            raise InputError("settings", f"cluster.{field}", getattr(cluster, field), "has to be set")
-    assert cluster.key_file is not None  # noqa: S101 - checked above, for the type checker
-    connect = ssh_client(cluster.host, cluster.port, cluster.user, cluster.key_file, cluster.host_key)
-    return Cluster(configured_site(settings), SshTransport(connect), StoreLedger(engine))
+    site = configured_site(settings)
+    return Cluster(site, open_transport(settings, site), StoreLedger(engine))

@@ -65,7 +65,8 @@ def deploy(site: Site, transport: Transport, package_root: Path = PACKAGE) -> st
     files = package_files(package_root)
     name = content_hash(files)
     base, target = f"{site.root}/code", f"{site.root}/code/{name}"
-    if repeatable(transport, f"test -d {shlex.quote(target)}").exit_code == 0:
+    # Its time is when it was last asked for: the clean-up goes by that.
+    if repeatable(transport, f"test -d {shlex.quote(target)} && touch -c -- {shlex.quote(target)}").exit_code == 0:
         return target
     part = f".{name}-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as folder:

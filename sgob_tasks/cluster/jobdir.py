@@ -43,6 +43,7 @@ RESULT_FOLDERS = ("results", "done", "logs")
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "infer": ("results/{index:04d}.jsonl", "results/{index:04d}.summary.json"),
     "train": ("results/summary.json",),
+    "check": ("results/check.json",),
 }
 _WORK_FOLDERS = ("input", "checkpoints", "results", "logs", "done", "claims", "submitted")
 
@@ -53,7 +54,7 @@ class Job:
 
     Attributes:
         key: what it does, as a name: the same work has the same key. Slurm job names are made from it.
-        kind: ``train`` or ``infer``: which template and which of the site's resources.
+        kind: ``train``, ``infer`` or ``check``: which template and which of the site's resources.
         parameters: for the program; written to job.json.
         tasks: size of the array; 1 and ``array`` False for a job that is none.
         comment: for people who look at the queue.
@@ -78,12 +79,16 @@ class Job:
         check_name(self.key)
         if len(self.key) > 100:
             raise InputError("job", "key", self.key, "is longer than 100 characters")
-        if self.kind not in {"train", "infer"}:
-            raise InputError(f"job {self.key}", "kind", self.kind, "is not train or infer")
-        if self.tasks < 1 or (self.kind == "train" and self.tasks != 1):
-            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1 or more, for training 1")
+        if self.kind not in OUTPUTS:
+            raise InputError(f"job {self.key}", "kind", self.kind, f"is not one of {', '.join(OUTPUTS)}")
+        if self.tasks < 1 or (self.kind != "infer" and self.tasks != 1):
+            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1 or more, and 1 unless it is infer")
         if self.outputs is None:
             object.__setattr__(self, "outputs", OUTPUTS[self.kind])
+        for name in self.outputs or ():
+            parts = name.split("/")
+            if not name.isprintable() or ".." in parts or any(part.startswith("-") or not part for part in parts):
+                raise InputError(f"job {self.key}", "outputs", name, "has to be a path below the job directory")
 
     @property
     def array(self) -> bool:

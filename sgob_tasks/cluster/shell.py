@@ -103,7 +103,7 @@ def split(stdout: str) -> dict[str, CommandResult]:
     sections: dict[str, CommandResult] = {}
     name: str | None = None
     lines: list[str] = []
-    for line in stdout.splitlines():
+    for line in stdout.split("\n"):
         match = _SECTION.match(line.rstrip())
         if match is None:
             lines.append(line)

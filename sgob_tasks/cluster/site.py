@@ -1,8 +1,7 @@
-"""A cluster's peculiarities as data: ``hpc_templates/sites/*.toml`` and what an installation adds to them."""
+"""A cluster's peculiarities as data: ``hpc_templates/sites/*.toml``, what an installation adds to them, environment."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -10,55 +9,22 @@ from typing import Any
 
 import tomllib
 
+from sgob_tasks.cluster.resources import Resources, override
+from sgob_tasks.cluster.site_rules import COUNTS, LISTS, TEXTS, check_value
+from sgob_tasks.cluster.site_values import (
+    UNVERIFIED,
+    Layer,
+    environment_layer,
+    merge,
+    unknown_key,
+)
+from sgob_tasks.cluster.slurm import check_name
 from sgob_tasks.errors import InputError
 
+__all__ = ["TEMPLATES", "Resources", "Site", "load_site", "make_site", "override", "site_file", "site_layers"]
+
 TEMPLATES = Path(__file__).resolve().parents[2] / "hpc_templates"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What one job, or each task of an array, asks Slurm for.
-
-    Attributes:
-        nodes: number of nodes.
-        tasks_per_node: processes on each; for training one a GPU.
-        cpus_per_task: processors of each process.
-        gpus_per_node: GPUs on each node; 0 asks for none.
-        memory_mb: memory on each node; 0 leaves it to the partition.
-        time_limit_s: wall-clock limit.
-        warning_s: how long before the limit the script gets SIGUSR1; 0 for never. Slurm may be a minute early.
-        parallel_tasks: how many tasks of an array may run at once; 0 for all.
-    """
-
-    nodes: int = 1
-    tasks_per_node: int = 1
-    cpus_per_task: int = 1
-    gpus_per_node: int = 0
-    memory_mb: int = 0
-    time_limit_s: int = 3600
-    warning_s: int = 0
-    parallel_tasks: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (("nodes", 1), ("tasks_per_node", 1), ("cpus_per_task", 1), ("time_limit_s", 60)):
-            if getattr(self, name) < least:
-                raise InputError("resources", name, getattr(self, name), f"has to be {least} or more")
-        for name in ("gpus_per_node", "memory_mb", "warning_s", "parallel_tasks"):
-            if getattr(self, name) < 0:
-                raise InputError("resources", name, getattr(self, name), "cannot be negative")
-
-    @property
-    def ranks(self) -> int:
-        """Processes in all."""
-        return self.nodes * self.tasks_per_node
-
-    @property
-    def time_limit(self) -> str:
-        """The limit as ``--time`` takes it; Slurm counts whole minutes, so it is rounded up."""
-        hours, minutes = divmod(-(-self.time_limit_s // 60), 60)
-        days, hours = divmod(hours, 24)
-        return f"{days}-{hours:02d}:{minutes:02d}:00" if days else f"{hours:02d}:{minutes:02d}:00"
+_TABLES = ("train", "infer")
 
 
 @dataclass(frozen=True)
@@ -78,7 +44,10 @@ class Site:
         prelude: shell lines before the program, such as ``module load``.
         environment: variables for the program.
         launcher: command before the training program; ``{ranks}`` is replaced by the number of processes.
-        transfer_host: host for large copies, where the login node does not want them.
+        transfer_host: host for files, where the login node does not want them; same account and key. Empty: the login
+            node.
+        transfer_port: of its sshd.
+        transfer_host_key: ``ssh-ed25519 AAAA...`` of the transfer host; it is pinned.
         poll_min_s: shortest time between two questions to Slurm.
         poll_max_s: longest; the time grows while nothing changes.
         marker_wait_s: how late the shared file system may show a marker.
@@ -89,8 +58,12 @@ class Site:
         max_array_size: highest number of array tasks (``MaxArraySize``).
         max_failures: how often tasks that failed are run again.
         max_resubmissions: how often tasks that were lost, preempted or cut short are run again.
-        nodes_total: how many nodes a job may ask for at most; 0 where nobody knows.
+        nodes_total: how many nodes of this kind there are, and a job may ask for at most; 0 where nobody counted.
         plan: whether the resource plan chooses the nodes of a training; otherwise it is ``train.nodes``.
+        keep_succeeded_days: how long ``sgob site clean`` keeps directories of jobs that succeeded, in days.
+        keep_failed_days: the same for jobs that failed, were cancelled or lost.
+        keep_code_days: the same for deployed code that no job uses.
+        unverified: dotted names of values that nobody has checked on the cluster itself.
         train: what training asks for.
         infer: what each inference task asks for.
     """
@@ -119,46 +92,88 @@ class Site:
     max_resubmissions: int = 5
     nodes_total: int = 0
     plan: bool = True
-    train: Resources = Resources()
-    infer: Resources = Resources()
+    train: Resources = field(default_factory=Resources)
+    infer: Resources = field(default_factory=Resources)
+    transfer_port: int = 22
+    transfer_host_key: str = ""
+    keep_succeeded_days: float = 7.0
+    keep_failed_days: float = 30.0
+    keep_code_days: float = 30.0
+    unverified: tuple[str, ...] = ()
 
     def resources(self, kind: str) -> Resources:
-        """Return what jobs of a kind (train, infer) ask for.
+        """Return what jobs of a kind (train, infer, check) ask for.
 
         Raises:
             InputError: there is no such kind.
         """
-        if kind not in {"train", "infer"}:
-            raise InputError(f"site {self.name}", "kind", kind, "is not train or infer")
+        if kind not in {"train", "infer", "check"}:
+            raise InputError(f"site {self.name}", "kind", kind, "is not train, infer or check")
+        if kind == "check":
+            # As one inference task, for one minute: what it finds holds for the jobs that matter.
+            return replace(self.infer, time_limit_s=60, warning_s=0, parallel_tasks=0)
         return self.train if kind == "train" else self.infer
 
     def job_dir(self, key: str) -> str:
-        """Return a job's directory on the cluster."""
-        return f"{self.root}/jobs/{key}"
+        """Return a job's directory on the cluster.
+
+        Raises:
+            InputError: the key cannot be a folder's name.
+        """
+        return f"{self.root}/jobs/{check_name(key)}"
 
 
-def load_site(name: str | Path, overlay: Path | None = None, templates: Path = TEMPLATES) -> Site:
+def site_file(name: str | Path, templates: Path = TEMPLATES) -> Path:
+    """Return the shipped file of a site, or the path that was given; it need not exist."""
+    return Path(name) if str(name).endswith(".toml") else templates / "sites" / f"{name}.toml"
+
+
+def load_site(
+    name: str | Path,
+    overlay: Path | None = None,
+    templates: Path = TEMPLATES,
+    environment: Mapping[str, str] | None = None,
+) -> Site:
     """Read a site.
 
     Args:
         name: name of a file in ``hpc_templates/sites``, or a path to one.
-        overlay: TOML file whose values win, such as ``$SGOB_HOME/sites/<name>.toml``; need not exist. Tables are
-            merged, other values replaced.
+        overlay: TOML file whose values win, such as ``$SGOB_HOME/sites/<name>.toml``; need not exist, or be the only
+            one. Tables are merged, other values replaced.
         templates: folder that holds ``sites/``.
+        environment: variables ``SGOB_SITE__FIELD``, ``SGOB_SITE__TRAIN__FIELD``, which win over both files.
 
     Raises:
         InputError: no such site, or a value in it is wrong; the message names file and field.
     """
-    path = Path(name) if str(name).endswith(".toml") else templates / "sites" / f"{name}.toml"
-    if not path.is_file():
+    return make_site(site_layers(name, overlay, templates, environment))
+
+
+def site_layers(
+    name: str | Path,
+    overlay: Path | None = None,
+    templates: Path = TEMPLATES,
+    environment: Mapping[str, str] | None = None,
+) -> list[Layer]:
+    """Return a site's values by origin, weakest first; see ``load_site``.
+
+    Raises:
+        InputError: no such site, or one of the files cannot be read.
+    """
+    path = site_file(name, templates)
+    layers = [Layer("file", str(path), _read(path))] if path.is_file() else []
+    if overlay is not None and overlay.is_file():
+        layers.append(Layer("overlay", str(overlay), _read(overlay)))
+    if not layers:
         known = ", ".join(sorted(found.stem for found in (templates / "sites").glob("*.toml")))
         raise InputError("settings", "cluster.site", str(name), f"there is no {path}; known sites: {known}")
-    values = _read(path)
-    source = str(path)
-    if overlay is not None and overlay.is_file():
-        values = _merge(values, _read(overlay))
-        source += f" with {overlay}"
-    return make_site(values, source)
+    tables = {table: [item.name for item in fields(Resources)] for table in _TABLES} | {"environment": []}
+    layers.append(environment_layer(environment or {}, TEXTS, tables, _known()))
+    return layers
+
+
+def _known() -> list[str]:
+    return [item.name for item in fields(Site)]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -168,82 +183,55 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(path, "TOML", str(error), "cannot be read") from error
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
-def make_site(values: Mapping[str, Any], source: str) -> Site:
-    """Build a site from TOML values.
+def make_site(layers: list[Layer]) -> Site:
+    """Build a site from its layers.
 
     Raises:
-        InputError: a field is missing, unknown or of the wrong type.
+        InputError: a field is missing, unknown or of the wrong type; the message names the layer that holds it.
     """
-    known = {item.name for item in fields(Site)}
-    built: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise InputError(source, key, value, f"unknown field; there are {', '.join(sorted(known))}")
-        built[key] = _resources(source, key, value) if key in {"train", "infer"} else _typed(source, key, value)
+    for layer in layers:
+        _check_layer(layer)
+    merged = merge(layers)
+    source = " with ".join(layer.source for layer in layers if layer.values)
+    built = {key: _built(source, key, value) for key, value in merged.values.items()}
     for key in ("name", "root", "python"):
         if not built.get(key):
             raise InputError(source, key, built.get(key), "is missing; every site needs it")
-    site = Site(**built)
-    if not _NAME.fullmatch(site.name):
-        raise InputError(source, "name", site.name, "lower-case letters, digits, '-' and '_' only")
-    if not site.root.startswith("/") or site.root.rstrip("/").count("/") < 2:
-        raise InputError(source, "root", site.root, "has to be an absolute folder, two levels deep or more")
+    site = Site(**built, unverified=merged.unverified)
     if site.poll_max_s < site.poll_min_s or site.poll_min_s <= 0:
-        raise InputError(source, "poll_max_s", site.poll_max_s, "cannot be below poll_min_s, nor poll_min_s below 0")
+        where = merged.origins.get("poll_max_s") or merged.origins.get("poll_min_s")
+        raise InputError(
+            where.source if where else source,
+            "poll_max_s",
+            site.poll_max_s,
+            "cannot be below poll_min_s, nor poll_min_s be 0",
+        )
+    if site.nodes_total and site.train.nodes > site.nodes_total:
+        raise InputError(source, "train.nodes", site.train.nodes, f"is more than the site's nodes ({site.nodes_total})")
     return replace(site, root=site.root.rstrip("/"))
 
 
-_TEXT = {"name", "root", "python", "partition", "qos", "account", "constraint", "gpu_type", "transfer_host"}
-_LISTS = {"directives", "prelude", "launcher"}
-_COUNTS = {"max_array_size", "max_failures", "max_resubmissions", "nodes_total"}
-
-
-def _typed(source: str, key: str, value: Any) -> Any:
-    """Return a plain field's value in the type that ``Site`` wants."""
-    if key in _TEXT:
-        fits, made, wanted = isinstance(value, str) and "\n" not in value, value, "a line of text"
-    elif key in _LISTS:
-        fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        made, wanted = tuple(value) if fits else value, "a list of texts"
-    elif key == "plan":
-        fits, made, wanted = isinstance(value, bool), value, "true or false"
-    elif key == "environment":
-        fits = isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
-        made, wanted = value, "a table of texts"
-    else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-        made, wanted = value, "a number, 0 or more"
-        if fits and key in _COUNTS:
-            fits, made, wanted = float(value).is_integer(), int(value), "a whole number"
-    if not fits:
-        raise InputError(source, key, value, f"has to be {wanted}")
-    return made
-
-
-def _resources(source: str, table: str, values: Any) -> Resources:
-    if not isinstance(values, dict):
-        raise InputError(source, table, values, "has to be a table")
-    return override(Resources(), values, f"{source}: [{table}]")
-
-
-def override(resources: Resources, values: Mapping[str, Any], source: str) -> Resources:
-    """Return ``resources`` with some values replaced.
-
-    Raises:
-        InputError: a field is unknown or not a whole number in its range.
-    """
-    known = {item.name for item in fields(Resources)}
-    for key, value in values.items():
+def _check_layer(layer: Layer) -> None:
+    known = _known()
+    for key, value in layer.values.items():
         if key not in known:
-            raise InputError(source, key, value, f"unknown field; there are {', '.join(sorted(known))}")
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InputError(source, key, value, "has to be a whole number")
-    return replace(resources, **values)
+            raise unknown_key(layer.source, key, value, known)
+        if key not in _TABLES:
+            check_value(layer.source, key, value)
+        elif not isinstance(value, dict):
+            raise InputError(layer.source, key, value, "has to be a table")
+        else:
+            override(Resources(), value, f"{layer.source}: [{key}]")
+    names = {*known, *(f"{table}.{item.name}" for table in _TABLES for item in fields(Resources))}
+    names |= {f"environment.{name}" for name in layer.values.get("environment", {})}
+    for name in layer.values.get(UNVERIFIED, ()):
+        if name not in names:
+            raise unknown_key(f"{layer.source}: {UNVERIFIED}", name, name, names)
+
+
+def _built(source: str, key: str, value: Any) -> Any:
+    if key in _TABLES:
+        return override(Resources(), value, f"{source}: [{key}]")
+    if key in LISTS:
+        return tuple(value)
+    return int(value) if key in COUNTS else value

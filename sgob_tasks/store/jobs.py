@@ -170,6 +170,11 @@ def open_jobs(engine: sa.Engine, cluster: str | None = None) -> Sequence[JobReco
     return _select(engine, slurm_jobs.c.state.in_(sorted(OPEN_STATES)), cluster)
 
 
+def all_jobs(engine: sa.Engine, cluster: str) -> Sequence[JobRecord]:
+    """Return every job of a cluster, oldest first."""
+    return _select(engine, sa.true(), cluster)
+
+
 def recent_jobs(engine: sa.Engine, cluster: str | None = None, limit: int = 50) -> Sequence[JobRecord]:
     """Return the jobs last intended, newest first."""
     return list(reversed(_select(engine, sa.true(), cluster, limit)))

@@ -211,9 +211,9 @@ def test_the_same_key_for_other_work_is_refused(lab: Lab) -> None:
 
 def test_the_code_arrives_once(lab: Lab) -> None:
     first = lab.cluster.deploy()
-    stamp = lab.run(f"stat -c %y {first}")
+    inode = lab.run(f"stat -c %i {first}")
     assert lab.cluster.deploy() == first
-    assert lab.run(f"stat -c %y {first}") == stamp
+    assert lab.run(f"stat -c %i {first}") == inode
     (lab.cluster.package_root / "new.py").write_text("")
     second = lab.cluster.deploy()
     assert second != first

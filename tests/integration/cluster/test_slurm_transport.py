@@ -43,7 +43,7 @@ def test_a_refused_key_is_not_tried_again(slurm: SlurmSandbox, tmp_path: Path) -
 
 def test_a_broken_connection_is_ambiguous_and_the_next_call_connects(transport: SshTransport) -> None:
     assert transport.run("echo $PPID").exit_code == 0
-    timer = threading.Timer(0.5, lambda: transport._client.close())  # type: ignore[union-attr] # connected above
+    timer = threading.Timer(0.5, lambda: transport._login._client.close())  # type: ignore[union-attr] # connected above
     timer.start()
     with pytest.raises(AmbiguousError, match="connection"):
         transport.run("sleep 10")

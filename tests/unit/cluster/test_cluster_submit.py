@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sgob_tasks.cluster.accounting import SubmissionUsage
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.ledger import JobRecord
-from sgob_tasks.cluster.site import make_site
+from sgob_tasks.cluster.site import Site
 from sgob_tasks.cluster.submit import RefusedError
 from sgob_tasks.cluster.transport import LocalTransport
 from sgob_tasks.errors import TransientError
@@ -28,8 +29,17 @@ class DictLedger:
     def get(self, key: str) -> JobRecord | None:
         return self.records.get(key)
 
-    def save(self, record: JobRecord) -> None:
+    def save(self, record: JobRecord, replaces: JobRecord | None = None) -> None:
         self.records[record.key] = record
+
+    def open_records(self, cluster: str) -> list[JobRecord]:
+        return [record for record in self.records.values() if record.open and record.cluster == cluster]
+
+    def unaccounted(self, cluster: str, since: datetime) -> list[JobRecord]:
+        return []
+
+    def end_submission(self, record: JobRecord, usage: SubmissionUsage, checkpoint: str | None = None) -> None:
+        pass
 
 
 class Slurm:
@@ -63,7 +73,7 @@ def cluster(slurm: Slurm, tmp_path: Path) -> Cluster:
     package = tmp_path / "package" / "sgob_tasks"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    site = make_site({"name": "here", "root": str(tmp_path / "root"), "python": "python3"}, "test")
+    site = Site("here", str(tmp_path / "root"), "/usr/bin/python3")
     return Cluster(site, LocalTransport(), DictLedger(), package, sleep=lambda _: None)
 
 
