@@ -73,7 +73,8 @@ class TrainingStep:
         *gradients, values, control = distributed.average([*gradients, values, control])
         gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        # (no strict: the autograph of TensorFlow 2.11 knows none)
+        self.optimizer.apply_gradients(zip(gradients, self.variables))  # noqa: B905
         return values, norm, control
 
     def __call__(self, batch: Batch, seed: tuple[int, int], rate: float, control: tuple[float, float]) -> Any:
