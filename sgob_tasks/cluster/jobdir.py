@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, split
-from sgob_tasks.cluster.site import Resources, Site, override
+from sgob_tasks.cluster.site import KINDS, Resources, Site, override
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     check_name,
@@ -41,6 +41,8 @@ RESULT_FOLDERS = ("results", "done", "logs")
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "infer": ("results/{index:04d}.jsonl", "results/{index:04d}.summary.json"),
     "train": ("results/summary.json",),
+    "install": ("results/installed.json",),
+    "selftest": ("results/rank-0.json",),
 }
 _WORK_FOLDERS = ("input", "checkpoints", "results", "logs", "done", "claims", "submitted")
 
@@ -51,7 +53,7 @@ class Job:
 
     Attributes:
         key: what it does, as a name: the same work has the same key. Slurm job names are made from it.
-        kind: ``train`` or ``infer``: which template and which of the site's resources.
+        kind: ``train``, ``infer``, ``install`` or ``selftest``: which template and which of the site's resources.
         parameters: for the program; written to job.json.
         tasks: size of the array; 1 and ``array`` False for a job that is none.
         comment: for people who look at the queue.
@@ -74,10 +76,10 @@ class Job:
         check_name(self.key)
         if len(self.key) > 100:
             raise InputError("job", "key", self.key, "is longer than 100 characters")
-        if self.kind not in {"train", "infer"}:
-            raise InputError(f"job {self.key}", "kind", self.kind, "is not train or infer")
-        if self.tasks < 1 or (self.kind == "train" and self.tasks != 1):
-            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1 or more, for training 1")
+        if self.kind not in KINDS:
+            raise InputError(f"job {self.key}", "kind", self.kind, f"is none of {', '.join(KINDS)}")
+        if self.tasks < 1 or (self.kind != "infer" and self.tasks != 1):
+            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1, or more for inference")
         if self.outputs is None:
             object.__setattr__(self, "outputs", OUTPUTS[self.kind])
 

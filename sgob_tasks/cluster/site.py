@@ -10,9 +10,11 @@ from typing import Any
 
 import tomllib
 
+from sgob_tasks.cluster.deployment import CURRENT, Deployment, make_deployment
 from sgob_tasks.errors import InputError
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "hpc_templates"
+KINDS = ("train", "infer", "install", "selftest")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -68,7 +70,8 @@ class Site:
     Attributes:
         name: of the cluster, kept in the ledger.
         root: absolute folder on the cluster for code and jobs; on the file system that the nodes share.
-        python: interpreter on the nodes that has ``requirements-hpc.txt``.
+        python: interpreter on the nodes that has ``requirements-hpc.txt``; ``current`` (or empty) for the one of the
+            environment that ``sgob deploy`` switched to last.
         partition: Slurm partition; empty for the default one.
         qos: quality of service; empty for none.
         account: Slurm account; empty for the user's default.
@@ -89,6 +92,9 @@ class Site:
         max_resubmissions: how often tasks that were lost, preempted or cut short are run again.
         train: what training asks for.
         infer: what each inference task asks for.
+        install: what installing the environment asks for.
+        selftest: what the self-test of an environment asks for; its ranks exchange a sum.
+        deployment: what the environment is made of.
     """
 
     name: str
@@ -114,16 +120,19 @@ class Site:
     max_resubmissions: int = 5
     train: Resources = Resources()
     infer: Resources = Resources()
+    install: Resources = Resources()
+    selftest: Resources = Resources(tasks_per_node=2, time_limit_s=900)
+    deployment: Deployment = field(default_factory=Deployment)
 
     def resources(self, kind: str) -> Resources:
-        """Return what jobs of a kind (train, infer) ask for.
+        """Return what jobs of a kind (train, infer, install, selftest) ask for.
 
         Raises:
             InputError: there is no such kind.
         """
-        if kind not in {"train", "infer"}:
-            raise InputError(f"site {self.name}", "kind", kind, "is not train or infer")
-        return self.train if kind == "train" else self.infer
+        if kind not in KINDS:
+            raise InputError(f"site {self.name}", "kind", kind, f"is none of {', '.join(KINDS)}")
+        return {"train": self.train, "infer": self.infer, "install": self.install, "selftest": self.selftest}[kind]
 
     def job_dir(self, key: str) -> str:
         """Return a job's directory on the cluster."""
@@ -180,8 +189,12 @@ def make_site(values: Mapping[str, Any], source: str) -> Site:
     for key, value in values.items():
         if key not in known:
             raise InputError(source, key, value, f"unknown field; there are {', '.join(sorted(known))}")
-        built[key] = _resources(source, key, value) if key in {"train", "infer"} else _typed(source, key, value)
-    for key in ("name", "root", "python"):
+        if key == "deployment":
+            built[key] = make_deployment(value, source)
+        else:
+            built[key] = _resources(source, key, value) if key in KINDS else _typed(source, key, value)
+    built["python"] = built.get("python") or CURRENT
+    for key in ("name", "root"):
         if not built.get(key):
             raise InputError(source, key, built.get(key), "is missing; every site needs it")
     site = Site(**built)
@@ -222,7 +235,9 @@ def _typed(source: str, key: str, value: Any) -> Any:
 def _resources(source: str, table: str, values: Any) -> Resources:
     if not isinstance(values, dict):
         raise InputError(source, table, values, "has to be a table")
-    return override(Resources(), values, f"{source}: [{table}]")
+    usual = next(item.default for item in fields(Site) if item.name == table)
+    assert isinstance(usual, Resources)  # noqa: S101 - every kind of job has a default, for the type checker
+    return override(usual, values, f"{source}: [{table}]")
 
 
 def override(resources: Resources, values: Mapping[str, Any], source: str) -> Resources:

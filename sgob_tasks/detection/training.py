@@ -152,7 +152,8 @@ class Training:
 
     @property
     def _variables(self) -> list[Any]:
-        return [*self._model.weights, *list(self._step.optimizer.variables)]
+        # called: a method in Keras 2.11, a list that may be called since
+        return [*self._model.weights, *self._step.optimizer.variables()]
 
     def _resume(self) -> None:
         found = load_checkpoint(self._checkpoints) if self._ranks.leads else None
