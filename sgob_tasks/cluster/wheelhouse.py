@@ -127,7 +127,8 @@ def _download(requirements: Sequence[str], deployment: Deployment, folder: Path)
         *(f"--python-version={deployment.python_version}", *platforms, f"--dest={folder}", *requirements),
     )
     # Of an index that does not answer pip says in the end that it has no such file; the warnings before tell.
-    if "No matching distribution found" in trouble and "connection broken" not in trouble:
+    silent = "connection broken" in trouble or "Could not fetch URL" in trouble
+    if "No matching distribution found" in trouble and not silent:
         name = trouble.rpartition("No matching distribution found for ")[2].split()[0]
         raise InputError(
             deployment.requirements,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from sgob_tasks.cli import main
 from sgob_tasks.cluster.deployment import Deployment
 from sgob_tasks.cluster.environment import environments, interpreter, python_of, roll_back
 from sgob_tasks.cluster.jobs import Cluster
@@ -187,11 +189,36 @@ def test_another_interpreter_than_the_wheels_are_for_is_told(bench: Bench) -> No
     assert "current" not in bench.states().values()
 
 
+def test_the_command_lists_and_says_when_there_is_nothing_to_go_back_to(
+    bench: Bench,
+    slurm: SlurmSandbox,
+    store: sa.Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(bench.folder))
+    monkeypatch.setenv("SGOB_DATABASE_URL", store.url.render_as_string(hide_password=False))
+    for name in ("host", "port", "user", "key_file", "host_key"):
+        monkeypatch.setenv(f"SGOB_CLUSTER__{name.upper()}", str(getattr(slurm, name)))
+    path = bench.folder / "own.toml"
+    path.write_text(f'name = "own"\nroot = "{bench.site.root}"\n[environment]\nSLURM_CONF = "{slurm.slurm_conf}"\n')
+    assert main(["deploy", "--site", str(path), "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"site": "own", "jobs_use": "current", "environments": {}}
+    assert main(["deploy", "--site", str(path), "--rollback"]) == 1
+    assert "no earlier environment" in capsys.readouterr().err
+    assert main(["deploy", "--site", "nowhere"]) == 1
+    assert "known sites" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        main(["deploy", "--list", "--rollback"])
+    assert caught.value.code == 2
+
+
 def test_the_cache_needs_no_index(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = bench.deployment(WHEELS)
     found = gather(deployment, bench.cache)
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     assert gather(deployment, bench.cache) == found
     with pytest.raises(TransientError, match="pip download"):
         gather(bench.deployment(["six==1.16.0"]), bench.folder / "empty")
