@@ -89,7 +89,8 @@ K80_PYTHON ?= $(firstword $(shell for python in $$(command -v python3.10) $$HOME
 	@touch $@
 
 test-k80: .venv-k80/.done  ## Run the detector's tests with TensorFlow 2.11 on Python 3.10, the stack of K80 GPUs [K80_PYTHON=path]
-	@.venv-k80/bin/python -m pytest -q -c tests/unit/detection_tf/pytest.ini tests/unit/detection_tf
+	@.venv-k80/bin/python -m pytest -q -c tests/unit/detection_tf/pytest.ini \
+	    tests/unit/detection_tf tests/integration/detection
 
 setup: system  ## Install Debian packages, .venv and .venv-hpc
 	@$(MAKE) --no-print-directory -j2 .venv/.done .venv-hpc/.done
