@@ -14,10 +14,10 @@ PACKAGES := build-essential ca-certificates libopenmpi-dev mariadb-server munge 
             python3.11 python3.11-dev python3.11-venv rsync slurm-wlm slurmdbd sudo
 TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 
-.PHONY: help system setup demo down test test-faults unit integration lint bench docs lock clean
+.PHONY: help system setup demo down test test-faults test-k80 unit integration lint bench docs lock clean
 
 help:  ## Say what each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 # (dpkg-query fails where it does not know one of the packages: a fresh machine.)
 # Debian would start every daemon that it installs; the sandbox starts its own, with its own configuration.
@@ -58,17 +58,39 @@ define compile
 endef
 
 # Horovod is built against the TensorFlow and the Open MPI that are there; MPI alone, so that it takes a minute, not five.
+define horovod_install
+	@export HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITHOUT_GLOO=1 \
+	    HOROVOD_WITH_MPI=1 HOROVOD_CPU_OPERATIONS=MPI MAKEFLAGS=-j$$(nproc) PATH=$(CURDIR)/$(1)/bin:$$PATH; \
+	$(1)/bin/pip install -q --no-build-isolation --no-deps -r requirements-horovod.txt
+	@$(1)/bin/python -c 'import horovod.tensorflow as hvd; assert hvd.mpi_built()' 2>/dev/null
+endef
+
 .venv-hpc/.done: requirements-hpc-test.txt requirements-horovod.txt | system
 	@echo "Installing the cluster's environment (.venv-hpc; builds Horovod, 1-2 minutes)"
 	@[ -x .venv-hpc/bin/pip ] || $(PYTHON) -m venv .venv-hpc
 	@.venv-hpc/bin/pip install -q uv==$(UV_VERSION)
 	@$(call pip_install,.venv-hpc,-r requirements-hpc-test.txt)
-	@export HOROVOD_WITH_TENSORFLOW=1 HOROVOD_WITHOUT_PYTORCH=1 HOROVOD_WITHOUT_MXNET=1 HOROVOD_WITHOUT_GLOO=1 \
-	    HOROVOD_WITH_MPI=1 HOROVOD_CPU_OPERATIONS=MPI MAKEFLAGS=-j$$(nproc) PATH=$(CURDIR)/.venv-hpc/bin:$$PATH; \
-	.venv-hpc/bin/pip install -q --no-build-isolation --no-deps -r requirements-horovod.txt
-	@.venv-hpc/bin/python -c 'import horovod.tensorflow as hvd; assert hvd.mpi_built()' 2>/dev/null
+	$(call horovod_install,.venv-hpc)
 	@$(call compile,.venv-hpc)
 	@touch $@
+
+# The stack of the K80 cluster: TensorFlow 2.11 on Python 3.10, which Debian 12 has not. Taken is K80_PYTHON, a python3.10
+# that is there (pyenv's too), or the one that uv fetches where it can.
+K80_PYTHON ?= $(firstword $(shell for python in $$(command -v python3.10) $$HOME/.pyenv/versions/3.10.*/bin/python3.10; do \
+    "$$python" -c 'import venv' 2>/dev/null && echo "$$python"; done))
+
+.venv-k80/.done: requirements-hpc-k80-test.txt requirements-horovod.txt .venv/.done | system
+	@echo "Installing the K80 cluster's environment (.venv-k80; builds Horovod, 1-2 minutes)"
+	@[ -x .venv-k80/bin/pip ] || .venv/bin/uv venv -q --seed --python $(or $(K80_PYTHON),3.10) .venv-k80 || \
+	    { echo "TensorFlow 2.11 needs Python 3.10: give one with K80_PYTHON=/path/to/python3.10"; exit 1; }
+	@.venv/bin/uv pip install -q --python .venv-k80/bin/python -r requirements-hpc-k80-test.txt || \
+	    .venv-k80/bin/pip install -q -r requirements-hpc-k80-test.txt
+	$(call horovod_install,.venv-k80)
+	@touch $@
+
+test-k80: .venv-k80/.done  ## Run the detector's tests with TensorFlow 2.11 on Python 3.10, the stack of K80 GPUs [K80_PYTHON=path]
+	@.venv-k80/bin/python -m pytest -q -c tests/unit/detection_tf/pytest.ini \
+	    tests/unit/detection_tf tests/integration/detection
 
 setup: system  ## Install Debian packages, .venv and .venv-hpc
 	@$(MAKE) --no-print-directory -j2 .venv/.done .venv-hpc/.done
@@ -105,9 +127,12 @@ docs: .venv/.done  ## Write docs/dags.md anew from the DAGs
 lock: .venv/.done  ## Resolve requirements*.in into the pinned requirements*.txt
 	@for name in requirements requirements-dev requirements-hpc requirements-hpc-test; do \
 	    .venv/bin/uv pip compile -q --python-version 3.11 --no-annotate --no-header $$name.in -o $$name.txt; done
+	@for name in requirements-hpc-k80 requirements-hpc-k80-test; do \
+	    .venv/bin/uv pip compile -q --python-version 3.10 --python-platform x86_64-manylinux_2_17 --only-binary :all: \
+	        --no-annotate --no-header $$name.in -o $$name.txt; done
 
 clean: ## Stop the platform and remove what it made (state, environments, caches)
 	@[ ! -x .venv/bin/sgob ] || $(MAKE) --no-print-directory down
 	@$(SUDO) rm -rf /var/lib/sgob-sandbox
-	@rm -rf .sgob .sgob-* .venv .venv-hpc .cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	@rm -rf .sgob .sgob-* .venv .venv-hpc .venv-k80 .cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

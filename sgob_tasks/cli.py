@@ -100,7 +100,15 @@ def build_parser() -> argparse.ArgumentParser:
     verb("share", _step("share.share"), "build the data set and put it on the object store")
     report = verb("report", _step("report.write_report", "run_id"), "write the page of a run")
     report.add_argument("--run", dest="run_id", metavar="ID", help="default: the last run")
-    verb("deploy", _step("cluster.deploy"), "put this version of the code on the cluster")
+    deploy = verb(
+        "deploy",
+        _step("cluster.deploy_environment", "site", "rollback", "show"),
+        "build the cluster's Python environment there without internet, try it, and switch to it",
+    )
+
+    only = deploy.add_mutually_exclusive_group()
+    only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
+    only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")
     add_jobs(verbs)
     site = verbs.add_parser("site", help="list, show, begin, check and clean up sites (clusters)")
     site.set_defaults(handler=run_site_verb)

@@ -49,10 +49,10 @@ def add_site_verbs(site: argparse.ArgumentParser) -> None:
 
 def run_site_verb(parsed: argparse.Namespace) -> Any:
     """Run one of the verbs; sets ``parsed.exit_code`` to 1 where a check or a deletion failed."""
-    from sgob_tasks.config import Settings
+    from sgob_tasks.config import load_settings
     from sgob_tasks.steps import site
 
-    settings = Settings()
+    settings = load_settings()
     if parsed.action == "list":
         return _listed(site.list_sites(settings), as_json=parsed.json)
     if parsed.action == "show":

@@ -173,11 +173,11 @@ class SlurmJobOperator(BaseOperator):
 
         ti = context["ti"]
         url = PAGE.format(run_id=quote(ti.run_id, safe=""), key=quote(job.key, safe=""))
-        code = str(record.details.get("code", ""))
+        code, python = str(record.details.get("code", "")), str(record.details.get("python", ""))
         values = {
             "slurm_job_id": record.job_id,
             "slurm_job": {"key": job.key, "name": job.name(record.generation), "run_dir": record.run_dir},
-            "batch_script": cluster.script(job, code, record.generation, record.indices),
+            "batch_script": cluster.script(job, code, record.generation, record.indices, python),
             SlurmJobLink.COPY: url,
             SlurmJobLink().xcom_key: url,
         }

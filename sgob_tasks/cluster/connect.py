@@ -16,14 +16,26 @@ from sgob_tasks.errors import InputError
 from sgob_tasks.store.jobs import StoreLedger
 
 
-def configured_site(settings: Settings) -> Site:
+def configured_site(settings: Settings, name: str | None = None) -> Site:
     """Return the configured site, completed by ``$SGOB_HOME/sites/<name>.toml`` where that exists.
 
+    Args:
+        settings: the installation's.
+        name: which site the caller means; nothing but the configured one has a login in the settings.
+
     Raises:
-        InputError: there is no such site, or a value in it is wrong.
+        InputError: there is no such site, a value in it is wrong, or another one is meant.
     """
-    name = settings.cluster.site
-    return load_site(name, site_overlay(settings, name), environment=site_environment())
+    configured = settings.cluster.site
+    if name is not None and name != configured:
+        raise InputError(
+            "command line",
+            "site",
+            name,
+            f"host, account and key in the settings are those of {configured}; for {name} set SGOB_CLUSTER__SITE "
+            "and SGOB_CLUSTER__HOST, __PORT, __USER, __KEY_FILE and __HOST_KEY",
+        )
+    return load_site(configured, site_overlay(settings, configured), environment=site_environment())
 
 
 def site_overlay(settings: Settings, name: str) -> Path:
@@ -82,15 +94,16 @@ def open_transport(settings: Settings, site: Site, attempts: int = CONNECT_ATTEM
     return SshTransport(connect, attempts, files=transfer_client(site, cluster.user, cluster.key_file), root=site.root)
 
 
-def open_cluster(settings: Settings, engine: sa.Engine) -> Cluster:
+def open_cluster(settings: Settings, engine: sa.Engine, name: str | None = None) -> Cluster:
     """Return the configured cluster, reached over SSH; nothing is connected yet.
 
     Args:
         settings: ``cluster`` names site, host, port, user, key and the login node's host key.
         engine: the store, which holds the ledger.
+        name: which site the caller means; see ``configured_site``.
 
     Raises:
-        InputError: a setting is missing.
+        InputError: a setting is missing, or another site is meant.
     """
-    site = configured_site(settings)
+    site = configured_site(settings, name)
     return Cluster(site, open_transport(settings, site), StoreLedger(engine))

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, split
-from sgob_tasks.cluster.site import Resources, Site, override
+from sgob_tasks.cluster.site import KINDS, Resources, Site, override
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     check_name,
@@ -44,6 +44,8 @@ OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "infer": ("results/{index:04d}.jsonl", "results/{index:04d}.summary.json"),
     "train": ("results/summary.json",),
     "check": ("results/check.json",),
+    "install": ("results/installed.json",),
+    "selftest": ("results/rank-0.json",),
 }
 _WORK_FOLDERS = ("input", "checkpoints", "results", "logs", "done", "claims", "submitted")
 
@@ -54,7 +56,7 @@ class Job:
 
     Attributes:
         key: what it does, as a name: the same work has the same key. Slurm job names are made from it.
-        kind: ``train``, ``infer`` or ``check``: which template and which of the site's resources.
+        kind: which template and which of the site's resources (``site.KINDS``).
         parameters: for the program; written to job.json.
         tasks: size of the array; 1 and ``array`` False for a job that is none.
         comment: for people who look at the queue.
@@ -79,10 +81,10 @@ class Job:
         check_name(self.key)
         if len(self.key) > 100:
             raise InputError("job", "key", self.key, "is longer than 100 characters")
-        if self.kind not in OUTPUTS:
-            raise InputError(f"job {self.key}", "kind", self.kind, f"is not one of {', '.join(OUTPUTS)}")
+        if self.kind not in KINDS:
+            raise InputError(f"job {self.key}", "kind", self.kind, f"is none of {', '.join(KINDS)}")
         if self.tasks < 1 or (self.kind != "infer" and self.tasks != 1):
-            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1 or more, and 1 unless it is infer")
+            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1, or more for inference")
         if self.outputs is None:
             object.__setattr__(self, "outputs", OUTPUTS[self.kind])
         for name in self.outputs or ():

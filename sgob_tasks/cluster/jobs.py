@@ -20,6 +20,7 @@ from sgob_tasks.cluster import jobdir
 from sgob_tasks.cluster.accounting import SubmissionUsage, ask_usage
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.deploy import PACKAGE, deploy
+from sgob_tasks.cluster.environment import interpreter
 from sgob_tasks.cluster.jobdir import RESULT_FOLDERS, Answer, Job
 from sgob_tasks.cluster.ledger import JobLedger, JobRecord
 from sgob_tasks.cluster.resume import NextStep, next_step
@@ -111,9 +112,17 @@ class Cluster:
         jobdir.write_job_file(folder, job)
         return jobdir.stage(self.transport, folder, self.site.job_dir(job.key))
 
-    def script(self, job: Job, code: str, generation: int = 1, indices: Iterable[int] | None = None) -> str:
-        """Return the batch script of one submission."""
-        return render(job.kind, self._batch_job(job, code, generation, indices), self.site, job.asks(self.site))
+    def script(
+        self,
+        job: Job,
+        code: str,
+        generation: int = 1,
+        indices: Iterable[int] | None = None,
+        python: str | None = None,
+    ) -> str:
+        """Return the batch script of one submission; ``python`` is its interpreter where that is not the site's."""
+        site = replace(self.site, python=python or self.site.python)
+        return render(job.kind, self._batch_job(job, code, generation, indices), site, job.asks(site))
 
     def _batch_job(self, job: Job, code: str, generation: int, indices: Iterable[int] | None = None) -> BatchJob:
         chosen = tuple(job.indices if indices is None else indices) if job.array else ()
@@ -167,8 +176,9 @@ class Cluster:
         now = datetime.now(UTC)
         before = self.ledger.get(job.key) if known_intent else None
         intended_at = before.intended_at if before and before.intended_at else now
-        # Once for each process and connection: a folder of code never changes, and is not taken away meanwhile.
-        code = self._code or self.deploy()
+        # Once for each process and connection: a folder of code never changes, and is not taken away meanwhile. The
+        # interpreter is named now and not when the job starts: no switch of environments reaches a submitted job.
+        code, python = self._code or self.deploy(), interpreter(self.site, self.transport)
         record = JobRecord(
             key=job.key,
             cluster=self.site.name,
@@ -177,10 +187,10 @@ class Cluster:
             run_dir=self.site.job_dir(job.key),
             tasks=job.tasks,
             generation=generation,
-            details={**details, "indices": list(indices), "code": code, "job": job.to_dict()},
+            details={**details, "indices": list(indices), "code": code, "python": python, "job": job.to_dict()},
             intended_at=intended_at,
         )
-        script = self.script(job, code, generation, indices)
+        script = self.script(job, code, generation, indices, python)
         self.ledger.save(record)
         try:
             job_id, adopted = submit(

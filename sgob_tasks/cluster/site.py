@@ -9,6 +9,7 @@ from typing import Any
 
 import tomllib
 
+from sgob_tasks.cluster.deployment import CURRENT, DEPLOYMENT, Deployment, make_deployment
 from sgob_tasks.cluster.resources import Resources, override
 from sgob_tasks.cluster.site_rules import COUNTS, LISTS, TEXTS, check_value
 from sgob_tasks.cluster.site_values import (
@@ -24,7 +25,9 @@ from sgob_tasks.errors import InputError
 __all__ = ["TEMPLATES", "Resources", "Site", "load_site", "make_site", "override", "site_file", "site_layers"]
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "hpc_templates"
-_TABLES = ("train", "infer")
+KINDS = ("train", "infer", "check", "install", "selftest")
+_TABLES = ("train", "infer", "install", "selftest")
+_SELFTEST = Resources(tasks_per_node=2, time_limit_s=900)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Site:
     Attributes:
         name: of the cluster, kept in the ledger.
         root: absolute folder on the cluster for code and jobs; on the file system that the nodes share.
-        python: interpreter on the nodes that has ``requirements-hpc.txt``.
+        python: interpreter on the nodes that has ``requirements-hpc.txt``; ``current`` (or empty) for the one of the
+            environment that ``sgob deploy`` switched to last.
         partition: Slurm partition; empty for the default one.
         qos: quality of service; empty for none.
         account: Slurm account; empty for the user's default.
@@ -66,6 +70,9 @@ class Site:
         unverified: dotted names of values that nobody has checked on the cluster itself.
         train: what training asks for.
         infer: what each inference task asks for.
+        install: what installing the environment asks for.
+        selftest: what the self-test of an environment asks for; its ranks exchange a sum.
+        deployment: what the environment is made of.
     """
 
     name: str
@@ -94,6 +101,9 @@ class Site:
     plan: bool = True
     train: Resources = field(default_factory=Resources)
     infer: Resources = field(default_factory=Resources)
+    install: Resources = field(default_factory=Resources)
+    selftest: Resources = _SELFTEST
+    deployment: Deployment = field(default_factory=Deployment)
     transfer_port: int = 22
     transfer_host_key: str = ""
     keep_succeeded_days: float = 7.0
@@ -102,17 +112,17 @@ class Site:
     unverified: tuple[str, ...] = ()
 
     def resources(self, kind: str) -> Resources:
-        """Return what jobs of a kind (train, infer, check) ask for.
+        """Return what jobs of a kind (``KINDS``) ask for.
 
         Raises:
             InputError: there is no such kind.
         """
-        if kind not in {"train", "infer", "check"}:
-            raise InputError(f"site {self.name}", "kind", kind, "is not train, infer or check")
+        if kind not in KINDS:
+            raise InputError(f"site {self.name}", "kind", kind, f"is none of {', '.join(KINDS)}")
         if kind == "check":
             # As one inference task, for one minute: what it finds holds for the jobs that matter.
             return replace(self.infer, time_limit_s=60, warning_s=0, parallel_tasks=0)
-        return self.train if kind == "train" else self.infer
+        return {"train": self.train, "infer": self.infer, "install": self.install, "selftest": self.selftest}[kind]
 
     def job_dir(self, key: str) -> str:
         """Return a job's directory on the cluster.
@@ -167,8 +177,8 @@ def site_layers(
     if not layers:
         known = ", ".join(sorted(found.stem for found in (templates / "sites").glob("*.toml")))
         raise InputError("settings", "cluster.site", str(name), f"there is no {path}; known sites: {known}")
-    tables = {table: [item.name for item in fields(Resources)] for table in _TABLES} | {"environment": []}
-    layers.append(environment_layer(environment or {}, TEXTS, tables, _known()))
+    texts = TEXTS | {f"{DEPLOYMENT}.{item.name}" for item in fields(Deployment) if item.type == "str"}
+    layers.append(environment_layer(environment or {}, texts, _inside(), _known()))
     return layers
 
 
@@ -194,7 +204,8 @@ def make_site(layers: list[Layer]) -> Site:
     merged = merge(layers)
     source = " with ".join(layer.source for layer in layers if layer.values)
     built = {key: _built(source, key, value) for key, value in merged.values.items()}
-    for key in ("name", "root", "python"):
+    built["python"] = built.get("python") or CURRENT
+    for key in ("name", "root"):
         if not built.get(key):
             raise InputError(source, key, built.get(key), "is missing; every site needs it")
     site = Site(**built, unverified=merged.unverified)
@@ -216,22 +227,30 @@ def _check_layer(layer: Layer) -> None:
     for key, value in layer.values.items():
         if key not in known:
             raise unknown_key(layer.source, key, value, known)
-        if key not in _TABLES:
+        if key not in {*_TABLES, DEPLOYMENT}:
             check_value(layer.source, key, value)
         elif not isinstance(value, dict):
             raise InputError(layer.source, key, value, "has to be a table")
         else:
-            override(Resources(), value, f"{layer.source}: [{key}]")
-    names = {*known, *(f"{table}.{item.name}" for table in _TABLES for item in fields(Resources))}
+            _built(layer.source, key, value)
+    names = {*known, *(f"{table}.{name}" for table, inside in _inside().items() for name in inside)}
     names |= {f"environment.{name}" for name in layer.values.get("environment", {})}
     for name in layer.values.get(UNVERIFIED, ()):
         if name not in names:
             raise unknown_key(f"{layer.source}: {UNVERIFIED}", name, name, names)
 
 
+def _inside() -> dict[str, list[str]]:
+    """Return the fields of each table; that of variables has none of its own."""
+    tables = {table: [item.name for item in fields(Resources)] for table in _TABLES}
+    return tables | {DEPLOYMENT: [item.name for item in fields(Deployment)], "environment": []}
+
+
 def _built(source: str, key: str, value: Any) -> Any:
     if key in _TABLES:
-        return override(Resources(), value, f"{source}: [{key}]")
+        return override(_SELFTEST if key == "selftest" else Resources(), value, f"{source}: [{key}]")
+    if key == DEPLOYMENT:
+        return make_deployment(value, f"{source}: [{key}]")
     if key in LISTS:
         return tuple(value)
     return int(value) if key in COUNTS else value

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sgob_tasks.cluster.deployment import CURRENT
 from sgob_tasks.cluster.findings import Finding, failed, ok, warning
 from sgob_tasks.cluster.shell import CommandResult, split
 from sgob_tasks.cluster.site import Site
@@ -254,7 +255,8 @@ def check_packages(site: Site, items: Sequence[Mapping[str, Any]], label: str, t
     if "python" not in by_item:
         lines = [line for line in text.splitlines() if not line.startswith("@@")]
         found = " ".join(" ".join(lines).split())[-200:] or "no answer"
-        return [failed(label, f"{site.python}: {found}", "Python 3.10 or newer", "set python, or build it there")]
+        action = "run `sgob deploy`" if site.python in {"", CURRENT} else "set python, or build it there"
+        return [failed(label, f"{site.python}: {found}", "Python 3.10 or newer", action)]
     version = str(by_item["python"].get("version"))
     if _version(version) < (3, 10):
         findings = [failed(label, version, "3.10 or newer", "build an environment from requirements-hpc.txt")]

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 
 from sgob_tasks.cluster.batch import BatchJob, render
+from sgob_tasks.cluster.deployment import CURRENT
+from sgob_tasks.cluster.environment import python_of
 from sgob_tasks.cluster.shell import combine
 from sgob_tasks.cluster.site import Site
 from sgob_tasks.cluster.slurm import config_command
@@ -94,10 +96,11 @@ def _python(site: Site) -> str:
     """Run the prelude as a job would, then look for the launcher and import what the detector needs."""
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(site.environment.items()))
     prelude = "\n".join(site.prelude)
+    python = python_of(site, CURRENT) if site.python in {"", CURRENT} else site.python
     launcher = shlex.quote(site.launcher[0]) if site.launcher else "''"
     body = (
         f"cd /\n{prelude}\necho @@prelude $?\n{exports}\nexport PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1\n"
         f"unset PYTHONPATH\nprintf '@@launcher %s\\n' \"$(command -v -- {launcher} || true)\"\n"
-        f"exec timeout {IMPORT_TIMEOUT_S} {shlex.quote(site.python)} -c {shlex.quote(SELFCHECK.read_text())}\n"
+        f"exec timeout {IMPORT_TIMEOUT_S} {shlex.quote(python)} -c {shlex.quote(SELFCHECK.read_text())}\n"
     )
     return f"bash -c {shlex.quote(body)} </dev/null"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from sgob_tasks.cluster.deployment import CURRENT
 from sgob_tasks.errors import InputError
 
 TEXTS = frozenset(
@@ -76,6 +77,8 @@ def check_value(source: str, key: str, value: Any) -> None:
 def _check_text(source: str, key: str, value: Any) -> None:
     if not isinstance(value, str) or "\n" in value:
         raise InputError(source, key, value, "has to be a line of text")
+    if key == "python" and value in {"", CURRENT}:
+        return
     if key in {"root", "python"}:
         if not _PATH.fullmatch(value) or {".", ".."} & set(value.split("/")) or "//" in value:
             raise InputError(

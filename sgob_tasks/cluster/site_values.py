@@ -84,13 +84,13 @@ def merge(layers: Sequence[Layer]) -> Merged:
             variable = ENVIRONMENT_PREFIX + "__".join(_variable_parts(name))
             origins[name] = Origin(layer.kind, variable if layer.kind == "environment" else layer.source)
         # A name stands for a field, or for a whole table.
-        touched = {name for name in dotted(own) for name in (name, name.partition(".")[0])}
+        touched = {name.rsplit(".", depth)[0] for name in dotted(own) for depth in range(name.count(".") + 1)}
         doubtful = (doubtful - touched) | listed
     return Merged(values, origins, tuple(sorted(doubtful)))
 
 
 def _variable_parts(name: str) -> list[str]:
-    table, _, entry = name.partition(".")
+    table, entry = [*name.split(".")[:2], ""][:2]
     # Names of variables in the table `environment` keep their case, field names do not need it.
     return [table.upper()] + ([entry if table == "environment" else entry.upper()] if entry else [])
 
@@ -118,8 +118,8 @@ def environment_layer(
 
     Args:
         variables: environment variables with that prefix; others are left alone.
-        texts: fields whose value is the text as it stands; those of other fields are TOML, such as ``30`` or
-            ``["srun"]``.
+        texts: fields (``field`` or ``table.field``) whose value is the text as it stands; those of other fields are
+            TOML, such as ``30`` or ``["srun"]``.
         tables: names of fields by table; of a table without names every name is taken, and its values are texts.
         known: names of all fields.
 
@@ -144,7 +144,9 @@ def environment_layer(
         if names and second.lower() not in names:
             upper = [f"{ENVIRONMENT_PREFIX}{first.upper()}__{name.upper()}" for name in names]
             raise unknown_key("environment", variable, text, upper)
-        table[second.lower() if names else second] = _toml_value(variable, text) if names else text
+        entry = second.lower() if names else second
+        as_it_stands = not names or f"{field}.{entry}" in texts
+        table[entry] = text if as_it_stands else _toml_value(variable, text)
     return Layer("environment", "environment", values)
 
 

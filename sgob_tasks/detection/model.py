@@ -78,7 +78,7 @@ class MaskRCNN:
         """Return the feature pyramid of ``[B, S, S, 3]`` RGB pictures (0 to 255, any number type), by level."""
         inputs = tf.cast(images, tf.float32) - tf.constant(self.config.pixel_mean)
         outputs = self.features(inputs, training=training)
-        return dict(zip(self._levels, outputs, strict=True))
+        return dict(zip(self._levels, outputs))  # noqa: B905 - the autograph of TensorFlow 2.11 knows no strict
 
     def score_anchors(self, pyramid: dict[int, Any], training: bool) -> tuple[Any, Any]:
         """Return the proposal network's ``[B, A, 2]`` logits and ``[B, A, 4]`` corrections, level after level."""

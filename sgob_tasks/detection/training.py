@@ -73,7 +73,8 @@ class TrainingStep:
         *gradients, values, control = distributed.average([*gradients, values, control])
         gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.learning_rate.assign(rate)
-        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        # (no strict: the autograph of TensorFlow 2.11 knows none)
+        self.optimizer.apply_gradients(zip(gradients, self.variables))  # noqa: B905
         return values, norm, control
 
     def __call__(self, batch: Batch, seed: tuple[int, int], rate: float, control: tuple[float, float]) -> Any:
@@ -151,7 +152,8 @@ class Training:
 
     @property
     def _variables(self) -> list[Any]:
-        return [*self._model.weights, *list(self._step.optimizer.variables)]
+        # called: a method in Keras 2.11, a list that may be called since
+        return [*self._model.weights, *self._step.optimizer.variables()]
 
     def _resume(self) -> None:
         found = load_checkpoint(self._checkpoints) if self._ranks.leads else None

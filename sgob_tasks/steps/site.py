@@ -18,13 +18,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from sgob_tasks.cluster import cleanup
-from sgob_tasks.cluster.connect import open_transport, site_overlay
+from sgob_tasks.cluster.connect import configured_site, open_transport, site_overlay
 from sgob_tasks.cluster.deploy import content_hash, package_files
 from sgob_tasks.cluster.findings import Finding, failed, ok, warning, worst
 from sgob_tasks.cluster.jobdir import Job, repeatable
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.shell import split
-from sgob_tasks.cluster.site import TEMPLATES, Site, load_site, make_site, site_file, site_layers
+from sgob_tasks.cluster.site import TEMPLATES, Site, make_site, site_file, site_layers
 from sgob_tasks.cluster.site_check import check_greeting, check_job, check_probe, check_unverified, parse_folders
 from sgob_tasks.cluster.site_probe import IMPORT_TIMEOUT_S, greeting_command, probe_command
 from sgob_tasks.cluster.site_rules import check_value
@@ -111,24 +111,6 @@ def new(settings: Settings, name: str) -> dict[str, str]:
     return {"site": name, "file": str(target)}
 
 
-def _configured(settings: Settings, name: str | None) -> Site:
-    """Return the configured site; the settings hold the login of no other one.
-
-    Raises:
-        InputError: another one is meant.
-    """
-    configured = settings.cluster.site
-    if name is not None and name != configured:
-        raise InputError(
-            "command line",
-            "name",
-            name,
-            f"host, account and key in the settings are those of {configured}; for {name} set SGOB_CLUSTER__SITE "
-            "and SGOB_CLUSTER__HOST, __PORT, __USER, __KEY_FILE and __HOST_KEY",
-        )
-    return load_site(configured, site_overlay(settings, configured), environment=site_environment())
-
-
 def _ledger(settings: Settings) -> sa.Engine:
     """Return the store, which holds the ledger of jobs.
 
@@ -155,7 +137,7 @@ def check(settings: Settings, name: str | None = None, *, job: bool = False) -> 
     Raises:
         InputError: there is no such site, a value is wrong, or a setting is missing.
     """
-    site = _configured(settings, name)
+    site = configured_site(settings, name)
     findings = check_unverified(site)
     reachable = site
     if site.transfer_host and not site.transfer_host_key:
@@ -275,7 +257,7 @@ def clean(settings: Settings, name: str | None = None, *, dry_run: bool = False)
         name: of the site; by default the configured one.
         dry_run: only say what would be deleted.
     """
-    site = _configured(settings, name)
+    site = configured_site(settings, name)
     engine = _ledger(settings)
 
     def fetched(key: str) -> bool:

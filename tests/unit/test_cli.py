@@ -22,7 +22,7 @@ def commands(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> It
             yield from commands(sub, (*words, name))
 
 
-@pytest.mark.parametrize("words", commands(build_parser()), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(build_parser())), ids=" ".join)
 def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([*words, "--help"])

@@ -109,7 +109,7 @@ def test_an_unknown_variable_is_refused(variable: str, text: str, reason: str) -
 
 def test_every_field_has_a_rule() -> None:
     numbers = {field.name for field in dataclasses.fields(Site) if str(field.type) in {"int", "float"}}
-    tables = {"train", "infer", "environment"}
+    tables = {"train", "infer", "install", "selftest", "deployment", "environment"}
     assert {field.name for field in dataclasses.fields(Site)} == TEXTS | LISTS | FLAGS | numbers | tables
     assert numbers >= COUNTS
 
