@@ -33,6 +33,10 @@ def add_jobs(verbs: Any) -> None:
     log.add_argument("--lines", type=_positive, default=40, metavar="N", help="how many (default: 40)")
     cancel = action("cancel", _cancel, render_cancel, "cancel a job on the cluster and enter it in the ledger")
     cancel.add_argument("key", metavar="KEY")
+    renew = action(
+        "renew", _renew, render_renewal, "let a job do everything again, even what succeeded, when its task is next run"
+    )
+    renew.add_argument("key", metavar="KEY")
     reconcile = action(
         "reconcile",
         _reconcile,
@@ -75,6 +79,13 @@ def _cancel(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.steps import slurm
 
     return slurm.cancel_job(load_settings(), parsed.key)
+
+
+def _renew(parsed: argparse.Namespace) -> Any:
+    from sgob_tasks.config import load_settings
+    from sgob_tasks.steps import slurm
+
+    return slurm.renew_job(load_settings(), parsed.key)
 
 
 def _reconcile(parsed: argparse.Namespace) -> Any:
@@ -213,6 +224,13 @@ def render_cancel(cancelled: dict[str, Any]) -> str:
     if cancelled["was"] == cancelled["state"]:
         return f"{cancelled['key']} was {cancelled['was']} already ({_text(cancelled['reason'])})"
     return f"{cancelled['key']} ({_text(cancelled['job_id'])}): {cancelled['was']} -> {cancelled['state']}"
+
+
+def render_renewal(renewed: dict[str, Any]) -> str:
+    """Say what happens next to a job that is to be submitted anew."""
+    was = f"{renewed['key']} was {renewed['was']}"
+    owner = f" ({renewed['owner']})" if renewed["owner"] else ""
+    return f"{was}; clear its task{owner} in Airflow, or run its step: all of it is done again"
 
 
 def render_reconciliation(found: dict[str, Any]) -> str:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from sgob_tasks.cluster.jobdir import Job
-    from sgob_tasks.cluster.jobs import Cluster, Progress
+    from sgob_tasks.cluster.jobs import Cluster
     from sgob_tasks.cluster.ledger import JobRecord
+    from sgob_tasks.cluster.progress import Progress
 
 
 class SlurmJobOperator(BaseOperator):
@@ -29,7 +30,8 @@ class SlurmJobOperator(BaseOperator):
 
     A try that fails leaves everything where it is. The next one finds the job by its name: it waits for one that
     still runs, takes one that has succeeded meanwhile, and submits again only the array tasks that have not succeeded.
-    Clearing the task after success does nothing new, unless ``resubmit`` is set.
+    Clearing the task after success does nothing new, unless ``resubmit`` is set or the job was renewed
+    (``sgob jobs renew``): then all of it is done again.
 
     XCom: ``return_value`` has key, job id, state, tasks, generation, ``failed`` (reason by index) and the job's own
     values as they were given;
@@ -38,7 +40,8 @@ class SlurmJobOperator(BaseOperator):
     Args:
         job: what a planning task returned: ``key, kind, tasks, job_dir``, and anything that ``Job.from_dict`` takes.
         ssh_conn_id: connection to the login node, with ``host_key`` in its extra.
-        resubmit: do everything again, even what succeeded; on the first try only.
+        resubmit: do everything again, even what succeeded; on the first try of the task and after each time it is
+            cleared, not when a try is repeated. A template may say ``true`` or ``false``.
         deferral_timeout: longest time for one submission; by default for ever: Slurm has the time limit.
         allow_partial: succeed, with ``state`` partial and the reason of each lost index in ``failed``, when some tasks
             of an array have succeeded and the others fail for good.
@@ -54,7 +57,7 @@ class SlurmJobOperator(BaseOperator):
         *,
         job: Mapping[str, Any],
         ssh_conn_id: str = SlurmHook.default_conn_name,
-        resubmit: bool = False,
+        resubmit: bool | str = False,
         deferral_timeout: timedelta | None = None,
         allow_partial: bool = False,
         **kwargs: Any,
@@ -83,11 +86,20 @@ class SlurmJobOperator(BaseOperator):
         with self._cluster() as cluster:
             job = self._job(context)
             record = cluster.ledger.get(job.key)
-            fresh = self.resubmit and context["ti"].try_number == 1
+            fresh = self._fresh(context) or (record is not None and record.renewed)
             if record is not None and record.state == "succeeded" and not fresh:
                 self.log.info("job %s has succeeded already", job.key)
                 return self._finish(cluster, job, record)
             return self._submit(context, cluster, job, fresh=fresh)
+
+    def _fresh(self, context: Context) -> bool:
+        """Whether ``resubmit`` asks for this try: the first one, or the first since the task was cleared."""
+        text = str(self.resubmit).strip().lower()
+        if text not in {"true", "false", "none", ""}:
+            raise AirflowFailException(f"resubmit: {self.resubmit!r} is neither true nor false")
+        ti = context["ti"]
+        # Clearing a task raises its last try to the present one plus its retries.
+        return text == "true" and ti.try_number == max(ti.max_tries - (self.retries or 0), 0) + 1
 
     def _submit(self, context: Context, cluster: Cluster, job: Job, *, fresh: bool = False) -> Any:
         """Stage, submit or adopt, and defer."""

@@ -11,19 +11,20 @@ import random
 import shlex
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster import jobdir
-from sgob_tasks.cluster.accounting import SubmissionUsage, ask_usage
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.deploy import PACKAGE, deploy
 from sgob_tasks.cluster.environment import interpreter
 from sgob_tasks.cluster.jobdir import RESULT_FOLDERS, Answer, Job
 from sgob_tasks.cluster.ledger import JobLedger, JobRecord
+from sgob_tasks.cluster.progress import LEDGER_STATE, SETTLED, Progress, judged, since_s
 from sgob_tasks.cluster.resume import NextStep, next_step
+from sgob_tasks.cluster.settle import account
 from sgob_tasks.cluster.shell import TransferReport, Transport
 from sgob_tasks.cluster.site import Site
 from sgob_tasks.cluster.slurm import QueueRow, parse_queue, queue_command
@@ -33,42 +34,6 @@ from sgob_tasks.cluster.verdict import JobVerdict, Outcome, Patience, judge_job
 from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
-
-_HOUR_S = 3600.0
-SETTLED = "settled"
-"""In a record's details: it was judged by somebody who is not its owner (``Cluster.settle``)."""
-_LEDGER_STATE = {
-    Outcome.WAITING: "submitted",
-    Outcome.RUNNING: "running",
-    Outcome.SUCCEEDED: "succeeded",
-    Outcome.FAILED: "failed",
-    Outcome.RETRY: "failed",
-    Outcome.RESUME: "failed",
-    Outcome.CANCELLED: "cancelled",
-    Outcome.LOST: "lost",
-}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a job stands after one look.
-
-    Attributes:
-        record: the ledger's record now.
-        verdict: judgement on the submission that was looked at.
-        resubmitted: indices that were submitted again because of it.
-        reason: why it stopped or goes on.
-    """
-
-    record: JobRecord
-    verdict: JobVerdict
-    resubmitted: tuple[int, ...] = ()
-    reason: str = ""
-
-    @property
-    def done(self) -> bool:
-        """Whether there is nothing to wait for any more."""
-        return not self.record.open
 
 
 class Cluster:
@@ -142,7 +107,7 @@ class Cluster:
 
         Args:
             job: what is to be done.
-            fresh: forget what was done: cancel what lives, and do everything again.
+            fresh: forget what was done: cancel what lives, and do everything again; as after ``renew``.
 
         Raises:
             PermanentError: Slurm refuses it.
@@ -150,6 +115,7 @@ class Cluster:
             AmbiguousError: not known whether it was submitted; call again.
         """
         record = self.ledger.get(job.key)
+        fresh = fresh or (record is not None and record.renewed)
         if record is not None and record.tasks != job.tasks and not fresh:
             raise InputError(f"job {job.key}", "tasks", job.tasks, f"the ledger has it with {record.tasks}")
         if record is not None and fresh:
@@ -164,7 +130,7 @@ class Cluster:
             return record
         if record.state == "intended":
             return self._submit(job, record.generation, record.indices, record.details, known_intent=True)
-        verdict = self._judge(job, record, self.observe(job, record), quiet_s=float("inf"))
+        verdict = self.judge(job, record, self.observe(job, record), quiet_s=float("inf"))
         missing = tuple(i for i, task in verdict.tasks.items() if task.outcome is not Outcome.SUCCEEDED)
         if not missing:
             return self._save(record, verdict, state="succeeded")
@@ -199,7 +165,7 @@ class Cluster:
                 job.name(generation),
                 generation,
                 script,
-                _since(record),
+                since_s(record),
                 known_intent=known_intent,
                 timeout_s=self.site.command_timeout_s + 60.0,
                 sleep=self._sleep,
@@ -230,12 +196,13 @@ class Cluster:
         """
         result = jobdir.repeatable(
             self.transport,
-            jobdir.observe_command(record.run_dir, job.name(record.generation), _since(record), job.outputs or ()),
+            jobdir.observe_command(record.run_dir, job.name(record.generation), since_s(record), job.outputs or ()),
             self.site.command_timeout_s,
         )
         return jobdir.parse_answer(result)
 
-    def _judge(self, job: Job, record: JobRecord, answer: Answer, quiet_s: float) -> JobVerdict:
+    def judge(self, job: Job, record: JobRecord, answer: Answer, quiet_s: float) -> JobVerdict:
+        """Return the verdict on what the witnesses said, with the site's patience."""
         patience = Patience(self.site.marker_wait_s, self.site.lost_after_s)
         return judge_job(job.indices, record.job_id, answer.seen, quiet_s, patience, job.leaves())
 
@@ -261,12 +228,12 @@ class Cluster:
             record = self.submit_or_adopt(job)
             return Progress(record, JobVerdict(Outcome.WAITING, ""), record.indices, record.reason or "")
         if not record.open:
-            outcome = next(o for o, state in _LEDGER_STATE.items() if state == record.state)
+            outcome = next(o for o, state in LEDGER_STATE.items() if state == record.state)
             return Progress(record, JobVerdict(outcome, record.reason or ""), reason=record.reason or "")
         answer = self.observe(job, record)
         for trouble in answer.troubles:
             log.warning("job %s: %s", job.key, trouble)
-        verdict = self._judge(job, record, answer, quiet_s)
+        verdict = self.judge(job, record, answer, quiet_s)
         if verdict.outcome.active:
             return Progress(self._save(record, verdict), verdict, reason=verdict.reason)
         step = next_step(job, self.site, verdict, record.details, answer.checkpoint)
@@ -276,94 +243,22 @@ class Cluster:
         if not step.indices:
             # What may not be tried any more has failed, whatever word it last had; only lost jobs stay lost.
             record = self._save(replace(record, details=step.details), verdict, reason=step.reason)
-            self.account(job, record, answer)
+            account(self, job, record, answer)
             return Progress(record, verdict, reason=step.reason)
         log.warning("job %s: %s; %d tasks are submitted again", job.key, step.reason, len(step.indices))
         # A job that only seems lost must not run beside its successor.
         cancel(self.transport, job.name(record.generation), sleep=self._sleep)
-        self.account(job, _judged(record, verdict, reason=step.reason), answer)
+        account(self, job, judged(record, verdict, reason=step.reason), answer)
         record = self._submit(job, record.generation + 1, step.indices, step.details, known_intent=False)
         return Progress(record, verdict, step.indices, step.reason)
 
     def _save(
         self, record: JobRecord, verdict: JobVerdict, *, state: str | None = None, reason: str | None = None
     ) -> JobRecord:
-        updated = _judged(record, verdict, state=state, reason=reason)
+        updated = judged(record, verdict, state=state, reason=reason)
         if updated != record:
             self.ledger.save(updated)
         return updated
-
-    def account(self, job: Job, record: JobRecord, answer: Answer | None = None) -> SubmissionUsage | None:
-        """Enter how a submission ended and what it used; missing accounting is noted and fails nothing.
-
-        Args:
-            job: whose.
-            record: the submission, as it ended.
-            answer: what the witnesses said at its end; without it there are no markers to fall back on.
-
-        Returns:
-            its figures; None where it never had an id.
-        """
-        if record.job_id is None:
-            return None
-        # Who cancels waits for no figures: the reconciler asks for them later.
-        usage = self.usage(job, record, answer, patient=answer is not None)
-        self.ledger.end_submission(record, usage, answer.checkpoint.name if answer and answer.checkpoint else None)
-        return usage
-
-    def usage(self, job: Job, record: JobRecord, answer: Answer | None, *, patient: bool = False) -> SubmissionUsage:
-        """Ask what an ended submission used; keep nothing.
-
-        Args:
-            job: whose.
-            record: the submission; it has an id.
-            answer: of the witnesses, for the markers to fall back on.
-            patient: wait some seconds for a sacct that is behind.
-        """
-        return ask_usage(
-            self.transport,
-            job.name(record.generation),
-            str(record.job_id),
-            _since(record),
-            answer.seen.markers if answer else {},
-            job.asks(self.site),
-            record.submitted_at,
-            self.site.command_timeout_s,
-            self._sleep if patient else None,
-        )
-
-    def settle(self, job: Job, grace_s: float) -> Progress:
-        """Bring the record of a job that has left the queue up to date, for an owner who does not; submits nothing.
-
-        An owner who comes back after all goes on as if nothing had been judged: ``advance`` looks again.
-
-        Args:
-            job: a job that squeue no longer shows alive.
-            grace_s: a job that ended more recently is left to its owner.
-
-        Raises:
-            PermanentError: the ledger does not know the job as submitted.
-            TransientError: the cluster cannot be asked now, or the owner was quicker; nothing changed.
-        """
-        record = self.ledger.get(job.key)
-        if record is None or record.job_id is None:
-            raise PermanentError(f"job {job.key} was never submitted")
-        answer = self.observe(job, record)
-        usage = self.usage(job, record, answer)
-        now = datetime.now(UTC)
-        silent = answer.seen.accounting is None
-        # Without any time of its end only the age of the submission bounds its silence; and only where sacct answers.
-        quiet_since = usage.ended_at or (now if silent else record.submitted_at or now)
-        quiet_s = (now - quiet_since).total_seconds()
-        verdict = self._judge(job, record, answer, quiet_s)
-        unsure = silent and verdict.outcome is Outcome.LOST
-        if not record.open or quiet_s < grace_s or verdict.outcome.active or unsure:
-            return Progress(record, verdict, reason=verdict.reason)
-        settled = _judged(replace(record, details={**record.details, SETTLED: True}), verdict)
-        self.ledger.save(settled, replaces=record)
-        record = settled
-        self.ledger.end_submission(record, usage, answer.checkpoint.name if answer.checkpoint else None)
-        return Progress(record, verdict, reason=verdict.reason)
 
     def wait(
         self,
@@ -448,8 +343,29 @@ class Cluster:
             record = replace(record, state="cancelled", reason=reason, ended_at=datetime.now(UTC))
             self.ledger.save(record)
             if "job" in record.details:
-                self.account(Job.from_dict(record.details["job"]), record)
+                account(self, Job.from_dict(record.details["job"]), record)
         return record
+
+    def renew(self, key: str) -> JobRecord | None:
+        """Cancel what lives of a job, and let its next submission do everything again, even what succeeded.
+
+        Nothing is deleted or submitted here: that is left to whoever asks for the job next.
+
+        Args:
+            key: of the job.
+
+        Returns:
+            its record afterwards; None where the ledger does not know it.
+
+        Raises:
+            TransientError: it is still alive, Slurm does not answer, or its owner went on with it meanwhile.
+        """
+        record = self.cancel(key, "cancelled to be submitted anew")
+        if record is None or record.renewed:
+            return record
+        renewed = replace(record, details={**record.details, "renewed": True})
+        self.ledger.save(renewed, replaces=record)
+        return renewed
 
     def fetch(self, job: Job, folder: Path, folders: Iterable[str] = RESULT_FOLDERS) -> TransferReport:
         """Copy results, markers and logs into a local job directory."""
@@ -486,27 +402,3 @@ class Cluster:
     def log_path(self, job: Job, generation: int, index: int) -> str:
         """Return the log on the cluster of one task of one submission."""
         return f"{self.site.job_dir(job.key)}/{self._batch_job(job, '', generation).log_file(index)}"
-
-
-def _judged(
-    record: JobRecord, verdict: JobVerdict, *, state: str | None = None, reason: str | None = None
-) -> JobRecord:
-    """Return a record with a judgement in it."""
-    words = sorted({task.state for task in verdict.tasks.values() if task.state})
-    updated = replace(
-        record,
-        state=state or _LEDGER_STATE[verdict.outcome],
-        slurm_state=", ".join(words) or record.slurm_state,
-        reason=reason if reason is not None else verdict.reason,
-        details={**record.details, "counts": dict(verdict.counts)},
-    )
-    return replace(updated, ended_at=datetime.now(UTC)) if not updated.open and updated.ended_at is None else updated
-
-
-def _since(record: JobRecord) -> float:
-    """Return how far sacct has to look back for a record's submission.
-
-    The intent may have been written by a machine whose clock is ahead of ours: then it seems to lie in the future.
-    """
-    intended = record.intended_at or datetime.now(UTC)
-    return abs((datetime.now(UTC) - intended).total_seconds()) + _HOUR_S

@@ -60,6 +60,11 @@ class JobRecord:
         """Indices of the last submission."""
         return tuple(self.details.get("indices", range(self.tasks)))
 
+    @property
+    def renewed(self) -> bool:
+        """Whether the next submission has to do everything again, even what succeeded (``Cluster.renew``)."""
+        return bool(self.details.get("renewed"))
+
 
 class JobLedger(Protocol):
     """Where job records are kept."""

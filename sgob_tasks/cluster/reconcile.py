@@ -23,6 +23,7 @@ from datetime import UTC, datetime, timedelta
 from sgob_tasks.cluster.jobdir import Job, check_answer, repeatable
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.ledger import JobRecord
+from sgob_tasks.cluster.settle import settle, usage_of
 from sgob_tasks.cluster.slurm import MY_JOBS, OwnJob, own_queue_command, parse_own_queue
 from sgob_tasks.cluster.states import StateClass, state_class
 from sgob_tasks.cluster.submit import look_up
@@ -152,7 +153,7 @@ def _look_at(
     described = record.details.get("job")
     if not isinstance(described, dict):
         raise InputError(f"job {record.key}", "details.job", described, "the ledger does not say what it was")
-    progress = cluster.settle(Job.from_dict(described), grace_s)
+    progress = settle(cluster, Job.from_dict(described), grace_s)
     kind = "settled" if progress.done else "ended"
     word = progress.record.state if progress.done else "has left the queue"
     return [*findings, Finding(kind, record.key, record.job_id, f"{word}: {progress.reason}")]
@@ -273,7 +274,7 @@ def _account(cluster: Cluster) -> int:
         except SgobError as error:
             log.info("job %s: no markers any more: %s", record.key, error)
             answer = None
-        usage = cluster.usage(job, record, answer)
+        usage = usage_of(cluster, job, record, answer)
         if usage.source != "none":
             cluster.ledger.end_submission(record, usage)
             told += usage.source == "sacct"

@@ -29,7 +29,8 @@ from sgob_tasks.cluster.environment import (
     switch,
 )
 from sgob_tasks.cluster.jobdir import Job, repeatable
-from sgob_tasks.cluster.jobs import Cluster, Progress
+from sgob_tasks.cluster.jobs import Cluster
+from sgob_tasks.cluster.progress import Progress
 from sgob_tasks.cluster.shell import TransferReport, Transport
 from sgob_tasks.cluster.site import Site
 from sgob_tasks.cluster.wheelhouse import Wheelhouse, digest, gather

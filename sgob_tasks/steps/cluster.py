@@ -10,7 +10,7 @@ from typing import Any
 from sgob_tasks.cluster.connect import open_cluster
 from sgob_tasks.cluster.environment import environments, roll_back
 from sgob_tasks.cluster.jobdir import Job
-from sgob_tasks.cluster.jobs import Progress
+from sgob_tasks.cluster.progress import Progress
 from sgob_tasks.cluster.rollout import Rollout
 from sgob_tasks.config import Settings
 from sgob_tasks.errors import PermanentError

@@ -100,6 +100,19 @@ def cancel_job(settings: Settings, key: str) -> dict[str, Any]:
     return {"key": key, "job_id": record.job_id, "state": record.state, "was": before.state, "reason": record.reason}
 
 
+def renew_job(settings: Settings, key: str) -> dict[str, Any]:
+    """Let a job do everything again when it is next asked for; what lives of it is cancelled.
+
+    Raises:
+        InputError: the ledger does not know the job, or it is another cluster's.
+        TransientError: it is still alive after half a minute, Slurm does not answer, or its owner went on with it.
+    """
+    with _cluster(settings) as cluster:
+        before = _record(cluster, key)
+        record = cluster.renew(key) or before
+    return {"key": key, "job_id": record.job_id, "state": record.state, "was": before.state, "owner": record.owner}
+
+
 def open_owners(settings: Settings) -> list[str]:
     """Return the owners of all open jobs of the configured cluster."""
     records = StoreLedger(open_store(settings)).open_records(configured_site(settings).name)

@@ -75,5 +75,9 @@ def test_cancel_and_reconcile(lab: Lab, sgob: Callable[..., Any]) -> None:
     assert "ledger and queue agree" in sgob("reconcile", "--cancel")
     assert f"{job.key} ({record.job_id}): running -> cancelled" in sgob("cancel", job.key)
     assert "already" in sgob("cancel", job.key)
+    assert f"{job.key} was cancelled; clear its task" in sgob("renew", job.key)
+    assert lab.cluster.submit_or_adopt(job).generation == 2
+    assert sgob("renew", job.key, "--json")["was"] in {"submitted", "running"}
+    assert "sgob jobs list" in sgob("renew", "nobody", code=1)
     found = sgob("reconcile", "--json")
     assert (found["open"], found["findings"]) == (0, [])

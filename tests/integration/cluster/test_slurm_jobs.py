@@ -186,6 +186,22 @@ def test_do_everything_again(lab: Lab) -> None:
     assert lab.cluster.wait(job, timeout_s=60).record.state == "succeeded"
 
 
+def test_a_renewed_job_does_everything_again_once(lab: Lab) -> None:
+    job = lab.job(seconds=30)
+    assert lab.cluster.renew("nobody") is None
+    lab.cluster.submit_or_adopt(job)
+    lab.until(job, "RUNNING")
+    record = lab.cluster.renew(job.key)
+    assert record is not None
+    assert (record.state, record.reason, record.renewed) == ("cancelled", "cancelled to be submitted anew", True)
+    assert lab.cluster.renew(job.key) == record, "asked twice is asked once"
+    assert lab.cluster.ledger.get(job.key) == record
+    again = lab.cluster.submit_or_adopt(job)
+    assert (again.generation, again.renewed) == (2, False)
+    assert lab.cluster.submit_or_adopt(job) == again
+    lab.cluster.cancel(job.key)
+
+
 def test_what_slurm_refuses_is_permanent_and_in_the_ledger(lab: Lab) -> None:
     job = lab.job(resources={"nodes": 99})
     with pytest.raises(PermanentError, match="sbatch"):

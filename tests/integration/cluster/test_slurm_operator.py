@@ -32,6 +32,7 @@ class TaskInstance:
     """What the operator uses of Airflow's."""
 
     try_number: int = 1
+    max_tries: int = 0
     dag_id: str = "enrich_pictures"
     run_id: str = "manual__2026-11-23T00:00:00+00:00"
     task_id: str = "infer"
@@ -50,7 +51,7 @@ class Task:
     lab: Lab
     job: dict[str, Any]
     ti: TaskInstance = field(default_factory=TaskInstance)
-    resubmit: bool = False
+    resubmit: bool | str = False
 
     def step(self, method: str, *arguments: Any) -> Any:
         """Run a method as a fresh task process would; return the trigger where it defers."""
@@ -135,6 +136,26 @@ def test_everything_again_on_demand(task: Callable[..., Task]) -> None:
     infer.run()
     infer.resubmit = True
     assert infer.run()["generation"] == 2
+    # A second try of the same task only goes on; one after the task was cleared does everything again.
+    infer.ti = TaskInstance(try_number=2, max_tries=1)
+    assert infer.run()["generation"] == 2
+    infer.ti = TaskInstance(try_number=3, max_tries=2)
+    infer.resubmit = "true"
+    assert infer.run()["generation"] == 3
+    assert infer.lab.runs(infer.job["key"]) == 6
+    infer.resubmit = "{{ params.anew }}"
+    with pytest.raises(AirflowFailException, match="neither true nor false"):
+        infer.run()
+
+
+def test_a_renewed_job_is_done_again_when_its_task_is_cleared(task: Callable[..., Task]) -> None:
+    infer = task(tasks=2)
+    infer.run()
+    assert infer.run()["generation"] == 1, "clearing alone finds what was done"
+    infer.lab.cluster.renew(infer.job["key"])
+    assert infer.run()["generation"] == 2
+    assert infer.run()["generation"] == 2, "once"
+    assert infer.lab.runs(infer.job["key"]) == 4
 
 
 def test_a_retry_waits_for_the_job_of_the_try_before(task: Callable[..., Task]) -> None:
