@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from sgob_tasks.store.embedded import EmbeddedPostgres
 from sgob_tasks.store.engine import migrate
+
+# How long an example takes says more about the machine than about the code; CI draws the same examples every time.
+settings.register_profile("sgob", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("sgob-ci", settings.get_profile("sgob"), derandomize=True)
+settings.load_profile("sgob")
 
 _numbers = itertools.count(1)
 
