@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
         _step("cluster.deploy_environment", "site", "rollback", "show"),
         "build the cluster's Python environment there without internet, try it, and switch to it",
     )
-
+    deploy.add_argument("--site", metavar="NAME", help="the configured site, to be sure; any other is refused")
     only = deploy.add_mutually_exclusive_group()
     only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
     only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")

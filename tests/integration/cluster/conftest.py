@@ -17,7 +17,10 @@ from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.site import Site, load_site
 from sgob_tasks.cluster.transport import SshTransport, ssh_client
+from sgob_tasks.sandbox.processes import Service
 from sgob_tasks.sandbox.slurm import SlurmPorts, SlurmSandbox, down, status, up
+from sgob_tasks.sandbox.slurm.cluster import services
+from sgob_tasks.sandbox.slurm.layout import Layout
 from sgob_tasks.store.jobs import StoreLedger
 
 ROOT = Path("/var/lib/sgob-sandbox-test")
@@ -66,6 +69,12 @@ def slurm() -> Iterator[SlurmSandbox]:
     yield up(ROOT, ports=PORTS, user=USER)
     if not ran:
         down(ROOT)
+
+
+@pytest.fixture
+def daemons(slurm: SlurmSandbox) -> dict[str, Service]:
+    """Slurm's daemons, to do harm to."""
+    return services(Layout(ROOT, USER, PORTS))
 
 
 @pytest.fixture

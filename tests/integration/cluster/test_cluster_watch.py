@@ -72,11 +72,11 @@ def test_running_and_waiting_jobs_are_seen(lab: Lab) -> None:
         assert live.asked_at is not None
         assert abs((live.asked_at - running.start).total_seconds()) < 60, "Slurm's times are read in their zone"
         assert running.nodes
+        live = await until(watch, records, lambda live: "run 1" in live.looks[array.key].log)
         live = await until(watch, records, lambda live: (live.looks[array.key].done or 0) >= 1)
         look = live.looks[array.key]
         assert look.log_name is not None
         assert look.log_name.endswith(".g1.log")
-        assert "run 1" in look.log
         assert watch._poller is not None, "the connection is kept"
         text = await watch.log(records[0], 1, 0)
         assert text.startswith("task-0000.g1.log\n")

@@ -20,7 +20,7 @@ from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.rollout import Rollout, install_job
 from sgob_tasks.cluster.shell import TransferReport
 from sgob_tasks.cluster.site import Resources, Site
-from sgob_tasks.cluster.transport import SshTransport
+from sgob_tasks.cluster.transport import ClientFactory, SshTransport, ssh_client
 from sgob_tasks.cluster.wheelhouse import gather
 from sgob_tasks.errors import PermanentError, TransientError
 from sgob_tasks.sandbox.slurm import SlurmSandbox
@@ -141,8 +141,8 @@ def test_deploy_again_break_and_roll_back(bench: Bench, lab: Lab) -> None:
 class Breaking(SshTransport):
     """Loses the connection after some transfers."""
 
-    def __init__(self, inner: SshTransport, transfers: int) -> None:
-        super().__init__(inner._factory)
+    def __init__(self, connect: ClientFactory, transfers: int) -> None:
+        super().__init__(connect)
         self.left = transfers
 
     def put_tree(self, local: Path, remote: str) -> TransferReport:
@@ -152,10 +152,12 @@ class Breaking(SshTransport):
         return super().put_tree(local, remote)
 
 
-def test_an_interrupted_deployment_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_deployment_goes_on(bench: Bench, slurm: SlurmSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sgob_tasks.cluster.rollout.BATCH_FILES", 3)
     broken = bench.rollout(WHEELS)
-    broken.cluster.transport = Breaking(bench.transport, 2)
+    broken.cluster.transport = Breaking(
+        ssh_client(slurm.host, slurm.port, slurm.user, slurm.key_file, slurm.host_key), 2
+    )
     with pytest.raises(TransientError):
         broken.run()
     broken.cluster.close()
@@ -202,12 +204,13 @@ def test_the_command_lists_and_says_when_there_is_nothing_to_go_back_to(
         monkeypatch.setenv(f"SGOB_CLUSTER__{name.upper()}", str(getattr(slurm, name)))
     path = bench.folder / "own.toml"
     path.write_text(f'name = "own"\nroot = "{bench.site.root}"\n[environment]\nSLURM_CONF = "{slurm.slurm_conf}"\n')
+    monkeypatch.setenv("SGOB_CLUSTER__SITE", str(path))
     assert main(["deploy", "--site", str(path), "--list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"site": "own", "jobs_use": "current", "environments": {}}
-    assert main(["deploy", "--site", str(path), "--rollback"]) == 1
+    assert main(["deploy", "--rollback"]) == 1
     assert "no earlier environment" in capsys.readouterr().err
     assert main(["deploy", "--site", "nowhere"]) == 1
-    assert "known sites" in capsys.readouterr().err
+    assert "those of" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
         main(["deploy", "--list", "--rollback"])
     assert caught.value.code == 2
