@@ -137,7 +137,7 @@ def test_everything_again_on_demand(task: Callable[..., Task]) -> None:
     infer.resubmit = True
     assert infer.run()["generation"] == 2
     # A second try of the same task only goes on; one after the task was cleared does everything again.
-    infer.ti = TaskInstance(try_number=2, max_tries=1)
+    infer.ti = TaskInstance(try_number=2)
     assert infer.run()["generation"] == 2
     infer.ti = TaskInstance(try_number=3, max_tries=2)
     infer.resubmit = "true"
