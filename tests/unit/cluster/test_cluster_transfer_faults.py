@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +169,25 @@ def test_a_full_quota_is_transient_and_says_so(local: Path, tmp_path: Path) -> N
 def test_a_folder_that_may_not_be_made_is_permanent(local: Path) -> None:
     with pytest.raises(PermanentError, match="mkdir"):
         LocalTransport().put_tree(local, "/proc/1/nothing")
+
+
+@pytest.mark.parametrize("perl", [True, False])
+def test_names_arrive_as_they_are_with_and_without_perl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, perl: bool
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ["cut", "df", "find", "mkdir", "mv", "rm", "sha256sum", "stat", "xargs", *(["perl"] if perl else [])]:
+        found = shutil.which(name)
+        assert found is not None, name
+        (programs / name).symlink_to(found)
+    folder = tmp_path / "local"
+    names = ["plain.jpg", "two words", "it's $(touch x) `x`", "-rf", "a.part.b", "deep/er/.hidden", "Ünïcode;*?[a]"]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    monkeypatch.setenv("PATH", str(programs))
+    report = LocalTransport().put_tree(folder, str(tmp_path / "remote"))
+    assert report.sent == len(names)
+    there = {path.relative_to(tmp_path / "remote").as_posix(): path for path in (tmp_path / "remote").rglob("*")}
+    assert {name: path.read_text() for name, path in there.items() if path.is_file()} == {name: name for name in names}
