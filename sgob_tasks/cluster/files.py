@@ -17,18 +17,20 @@ import shlex
 import tempfile
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sgob_tasks.cluster.shell import DEFAULT_TIMEOUT_S, CommandResult, TransferReport
-from sgob_tasks.errors import InputError, PermanentError, TransientError
+from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
 
 PART = ".part"
 HASH_TIMEOUT_S = 600.0
 ATTEMPTS = 5
+_FEW = 20
+"""Up to so many files or folders are named in a command; of more, the whole folder is listed."""
 # Lines are taken apart at "\n" alone: names may hold what str.splitlines takes for an end of line too.
 _SIZE = re.compile(r"^(\d+) \./(.+\.part)$")
 _ROW = re.compile(r"^([0-9a-f]{64})[ ][ *](.+)$")
@@ -90,22 +92,26 @@ def check_remote(path: str, root: str = "") -> str:
     return path
 
 
-def list_local(folder: Path) -> dict[str, Path]:
+def list_local(folder: Path, only: Sequence[str] | None = None) -> dict[str, Path]:
     """Return a folder's files by relative POSIX path; links to files are followed, half-made files left out.
+
+    Args:
+        folder: on this machine.
+        only: these entries, in this order; by default all, sorted.
 
     Raises:
         InputError: a name holds a line break or backslash, which checksum lists cannot carry.
     """
     found: dict[str, Path] = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent) / name
+    for top in [folder] if only is None else [folder / name for name in only]:
+        files = [top] if top.is_file() else sorted(Path(at) / name for at, _, names in os.walk(top) for name in names)
+        for path in files:
             relative = path.relative_to(folder).as_posix()
             if any(character in relative for character in "\n\r\\"):
                 raise InputError(folder, "file name", relative, "holds a line break or a backslash")
-            if path.is_file() and not name.endswith(PART):
+            if path.is_file() and not path.name.endswith(PART):
                 found[relative] = path
-    return dict(sorted(found.items()))
+    return found
 
 
 class FileTransport(ABC):
@@ -137,13 +143,15 @@ class FileTransport(ABC):
         folder, name = posixpath.split(check_remote(remote, self.root))
         return self._persistently(lambda: self._put([_Copy.of(local, name)], folder))
 
-    def put_tree(self, local: Path, remote: str) -> TransferReport:
+    def put_tree(
+        self, local: Path, remote: str, only: Sequence[str] | None = None, folders: Sequence[str] = ()
+    ) -> TransferReport:
         """Copy a folder's files to the machine; see ``Transport.put_tree``."""
         if not local.is_dir():
             raise InputError("transfer", "local folder", str(local), "does not exist")
         check_remote(remote, self.root)
-        copies = [_Copy.of(path, name) for name, path in list_local(local).items()]
-        return self._persistently(lambda: self._put(copies, remote))
+        copies = [_Copy.of(path, name) for name, path in list_local(local, only).items()]
+        return self._persistently(lambda: self._put(copies, remote, folders))
 
     @staticmethod
     def _persistently(transfer: Callable[[], TransferReport]) -> TransferReport:
@@ -159,21 +167,22 @@ class FileTransport(ABC):
                 log.warning("%s; going on (attempt %d of %d)", error, attempt + 1, ATTEMPTS)
         raise AssertionError  # the loop above returns or raises
 
-    def _put(self, copies: list[_Copy], folder: str) -> TransferReport:
-        there, halves = self._listing(folder, copies)
+    def _put(self, copies: list[_Copy], folder: str, folders: Sequence[str] = ()) -> TransferReport:
+        parents = sorted({posixpath.dirname(copy.name) for copy in copies} | set(folders))
+        # Few are made by the command that lists what is there.
+        for start in range(_FEW, len(parents), 10 * _FEW):
+            some = " ".join(shlex.quote(posixpath.join(folder, name)) for name in parents[start : start + 10 * _FEW])
+            self._checked(f"mkdir -p -- {some}")
+        there, halves = self._listing(folder, copies, parents[:_FEW])
         missing = [copy for copy in copies if there.get(copy.name) != copy.sha256]
         quoted = shlex.quote(folder)
-        parents = sorted({posixpath.dirname(copy.name) for copy in missing} - {""})
-        for start in range(0, len(parents), 200):
-            some = " ".join(shlex.quote(posixpath.join(folder, name)) for name in parents[start : start + 200])
-            self._checked(f"mkdir -p -- {some}")
         if not missing:
             return TransferReport(0, len(copies), 0)
         size = sum(self._send(copy, folder, halves.get(copy.part, 0)) for copy in missing)
         # One list, one command: check all, then rename all. Nothing gets its name before everything was right.
         name = f".manifest.{uuid.uuid4().hex}{PART}"
         self._upload_text("".join(f"{copy.sha256}  {copy.part}\n" for copy in missing), posixpath.join(folder, name))
-        result = self.run(
+        result = self._repeatable(
             f"cd {quoted} && LC_ALL=C sha256sum --quiet --check {name} && cut -c67- {name} | {_RENAME}"
             f"code=$?; rm -f -- {name}; exit $code",
             HASH_TIMEOUT_S,
@@ -229,26 +238,28 @@ class FileTransport(ABC):
 
         return self._persistently(once)
 
-    def get_tree(self, remote: str, local: Path) -> TransferReport:
+    def get_tree(self, remote: str, local: Path, only: Sequence[str] | None = None) -> TransferReport:
         """Copy a folder's files from the machine; see ``Transport.get_tree``."""
         check_remote(remote, self.root)
 
         def once() -> TransferReport:
             there = {
                 name: digest
-                for name, digest in self._hashes(remote).items()
+                for name, digest in self._hashes(remote, tops=only).items()
                 if not posixpath.basename(name).startswith(".")
             }
             for name in there:
                 if name.startswith("/") or ".." in name.split("/"):
                     raise InputError(remote, "file name", name, "leads out of its folder")
+            order = {name: number for number, name in enumerate(only or ())}
+            there = dict(sorted(there.items(), key=lambda item: (order.get(item[0].partition("/")[0], 0), item[0])))
             return self._get(remote, there, {name: local / name for name in there})
 
         return self._persistently(once)
 
     def _get(self, folder: str, there: dict[str, str], targets: dict[str, Path]) -> TransferReport:
         sent = skipped = size = 0
-        for name, digest in sorted(there.items()):
+        for name, digest in there.items():
             target = targets[name]
             if target.is_file() and sha256(target) == digest:
                 skipped += 1
@@ -266,18 +277,22 @@ class FileTransport(ABC):
             sent += 1
         return TransferReport(sent, skipped, size)
 
-    def _listing(self, folder: str, copies: list[_Copy]) -> tuple[dict[str, str], dict[str, int]]:
-        """Make a remote folder and return the SHA-256 of its files and the size of half-made ones, by relative path.
+    def _listing(
+        self, folder: str, copies: list[_Copy], folders: Sequence[str]
+    ) -> tuple[dict[str, str], dict[str, int]]:
+        """Make remote folders and return the SHA-256 of the files and the size of half-made ones, by relative path.
 
         Where only a few names matter, only these are read.
         """
         quoted = shlex.quote(folder)
-        if len(copies) <= 20:
+        if len(copies) <= _FEW:
             whole, half = _named(copy.name for copy in copies), _named(copy.part for copy in copies)
         else:
-            whole, half = f"find . -type f ! -name '*{PART}' -print0", f"find . -type f -name '*{PART}' -print0"
+            find = _find({copy.name.partition("/")[0] for copy in copies})
+            whole, half = f"{find} ! -name '*{PART}' -print0", f"{find} -name '*{PART}' -print0"
+        some = " ".join(shlex.quote(posixpath.join(folder, name)) for name in ["", *folders])
         result = self._checked(
-            f"echo; mkdir -p -- {quoted} && cd {quoted} || exit 1; "
+            f"echo; mkdir -p -- {some} && cd {quoted} || exit 1; "
             f"{{ {whole}; }} | xargs -0 -r sha256sum -- && {{ {half}; }} | xargs -0 -r stat -c '%s %n' --",
             HASH_TIMEOUT_S,
         )
@@ -289,10 +304,16 @@ class FileTransport(ABC):
             {match[2]: int(match[1]) for match in sizes if match},
         )
 
-    def _hashes(self, folder: str, names: set[str] | None = None) -> dict[str, str]:
-        """Return the SHA-256 of the files in a remote folder, by relative path; of a missing folder none."""
+    def _hashes(self, folder: str, names: set[str] | None = None, tops: Sequence[str] | None = None) -> dict[str, str]:
+        """Return the SHA-256 of the files in a remote folder, by relative path; of a missing folder none.
+
+        Args:
+            folder: the remote folder.
+            names: only these files.
+            tops: only these files, and what lies in these folders.
+        """
         quoted = shlex.quote(folder)
-        listing = _named(sorted(names)) if names is not None else f"find . -type f ! -name '*{PART}' -print0"
+        listing = _named(sorted(names)) if names is not None else f"{_find(tops)} ! -name '*{PART}' -print0"
         result = self._checked(
             # A line of its own: what a login shell said before may have no end of line, and would hide the first file.
             f"echo; [ -d {quoted} ] || exit 0; cd {quoted} || exit 1; {{ {listing}; }} | xargs -0 -r sha256sum --",
@@ -301,13 +322,29 @@ class FileTransport(ABC):
         matches = (_ROW.match(line) for line in result.stdout.split("\n"))
         return {match[2].removeprefix("./"): match[1] for match in matches if match}
 
+    def _repeatable(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
+        """Run a command that may as well run twice: a broken connection only delays it."""
+        try:
+            return self.run(command, timeout_s)
+        except AmbiguousError as error:
+            raise TransientError(str(error)) from error
+
     def _checked(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
-        result = self.run(command, timeout_s)
+        result = self._repeatable(command, timeout_s)
         if result.exit_code != 0:
             full = any(text in result.text for text in ("No space left on device", "Disk quota exceeded"))
             error = StorageFullError if full else PermanentError
             raise error(f"{command[:200]}: exit {result.exit_code}: {result.text[-500:]}")
         return result
+
+
+def _find(tops: Iterable[str] | None) -> str:
+    """Return the beginning of a command that finds the files of some entries of a folder, or of all."""
+    if tops is None:
+        return "find . -type f"
+    some = " ".join(shlex.quote(f"./{name}") for name in sorted(tops))
+    # What does not exist yet has no files; the others are found all the same.
+    return f"find {some} -type f" if some else "find . -maxdepth 0 -type f"
 
 
 def _named(names: Iterable[str]) -> str:

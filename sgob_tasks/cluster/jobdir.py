@@ -195,24 +195,13 @@ def stage(transport: Transport, folder: Path, run_dir: str) -> TransferReport:
     """
     if not (folder / "job.json").is_file():
         raise InputError(folder, "job.json", "", "is missing: this is no complete job directory")
-    folders = " ".join(shlex.quote(posixpath.join(run_dir, name)) for name in _WORK_FOLDERS)
-    result = repeatable(transport, f"mkdir -p -- {folders}")
-    if result.exit_code != 0:
-        raise PermanentError(f"cannot make {run_dir} on the cluster: {result.text}")
-    report = TransferReport()
-    if (folder / "input").is_dir():
-        report = transport.put_tree(folder / "input", posixpath.join(run_dir, "input"))
-    last = transport.put(folder / "job.json", posixpath.join(run_dir, "job.json"))
-    return TransferReport(report.sent + last.sent, report.skipped + last.skipped, report.size + last.size)
+    # job.json is the last to get its name: a directory that has one is complete.
+    return transport.put_tree(folder, run_dir, only=("input", "job.json"), folders=_WORK_FOLDERS)
 
 
 def fetch(transport: Transport, run_dir: str, folder: Path, folders: Iterable[str] = RESULT_FOLDERS) -> TransferReport:
     """Copy what a job left from the cluster; what is here already is not copied again."""
-    total = TransferReport()
-    for name in folders:
-        report = transport.get_tree(posixpath.join(run_dir, name), folder / name)
-        total = TransferReport(total.sent + report.sent, total.skipped + report.skipped, total.size + report.size)
-    return total
+    return transport.get_tree(run_dir, folder, only=tuple(folders))
 
 
 def remove(transport: Transport, site: Site, key: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,14 +67,29 @@ class Transport(Protocol):
     def put(self, local: Path, remote: str) -> TransferReport:
         """Copy one file to the machine, unless it is there already."""
 
-    def put_tree(self, local: Path, remote: str) -> TransferReport:
-        """Copy a folder's files to the machine; links are followed; what is the same is not sent again."""
+    def put_tree(
+        self, local: Path, remote: str, only: Sequence[str] | None = None, folders: Sequence[str] = ()
+    ) -> TransferReport:
+        """Copy a folder's files to the machine; links are followed; what is the same is not sent again.
+
+        Args:
+            local: folder on this machine.
+            remote: folder there; it is made.
+            only: entries of the folder to copy, files or folders; they get their names in this order, all at the end.
+            folders: further folders to make below ``remote``.
+        """
 
     def get(self, remote: str, local: Path) -> TransferReport:
         """Copy one file from the machine, unless it is here already."""
 
-    def get_tree(self, remote: str, local: Path) -> TransferReport:
-        """Copy a folder's files from the machine; a folder that does not exist there has none."""
+    def get_tree(self, remote: str, local: Path, only: Sequence[str] | None = None) -> TransferReport:
+        """Copy a folder's files from the machine; a folder that does not exist there has none.
+
+        Args:
+            remote: folder there.
+            local: folder on this machine; it is made.
+            only: entries of the folder to copy, in this order, files or folders; what does not exist has no files.
+        """
 
     def close(self) -> None:
         """Give the connection back; the next call opens a new one."""

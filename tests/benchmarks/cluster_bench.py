@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import statistics
 import subprocess
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.ledger import JobRecord
@@ -309,6 +312,7 @@ def _environment(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Print what jobs on the sandbox cluster cost."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with a_world() as world, _environment(world):
         for part in (connections_and_commands, overhead, latency, staging, memory):
             started = time.monotonic()

@@ -120,6 +120,28 @@ def test_a_job_is_complete_last(local: Path, tmp_path: Path) -> None:
     assert stage(Faulty(), local, f"{tmp_path}/jobs/k").sent == 0
 
 
+def test_chosen_entries_arrive_in_their_order(local: Path, tmp_path: Path) -> None:
+    class Watched(LocalTransport):
+        """Notes the order in which files are copied."""
+
+        seen: tuple[str, ...] = ()
+
+        def _download(self, remote: str, local: Path, offset: int) -> None:
+            self.seen += (remote.rpartition("/")[2],)
+            super()._download(remote, local, offset)
+
+    transport = Watched()
+    for name in ("one", "two", "three"):
+        (local / name).write_text(name)
+    transport.put_tree(local, f"{tmp_path}/remote", only=("two", "input", "gone", "one"), folders=("empty", "a/b"))
+    remote = tmp_path / "remote"
+    names = {path.relative_to(remote).as_posix() for path in remote.rglob("*")}
+    assert names == {"two", "input", "input/shard", "input/small", "one", "empty", "a", "a/b"}
+    report = transport.get_tree(str(remote), tmp_path / "back", only=("two", "gone", "input"))
+    assert (report.sent, transport.seen) == (3, ("two", "shard", "small"))
+    assert transport.get_tree(str(remote), tmp_path / "back", only=()).sent == 0
+
+
 def test_results_that_were_cut_go_on_as_well(local: Path, tmp_path: Path) -> None:
     results = tmp_path / "remote" / "results"
     results.mkdir(parents=True)
@@ -156,7 +178,7 @@ def test_no_room_is_said_at_once_and_takes_none(local: Path, tmp_path: Path) -> 
 
 class Full(LocalTransport):
     def run(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
-        if command.startswith("mkdir"):
+        if "mkdir" in command:
             return CommandResult(1, "", "mkdir: cannot create directory '/x': Disk quota exceeded")
         return super().run(command, timeout_s)
 
