@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.calibration import PUBLISHED_ONLY, Calibration, Run, calibrate
-from sgob_tasks.cluster.connect import configured_site
+from sgob_tasks.cluster.connect import configured_site, site_overlay
 from sgob_tasks.cluster.jobdir import parse_markers
 from sgob_tasks.cluster.plan import EPOCHS, forecast, links_for, make_plan, outside
-from sgob_tasks.cluster.site import Site
-from sgob_tasks.config import Settings
+from sgob_tasks.cluster.site import Site, make_site, site_layers
+from sgob_tasks.cluster.site_values import Layer
+from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.detection.parameters import TrainingParameters
 from sgob_tasks.store.engine import open_store
 from sgob_tasks.store.trainings import FinishedTraining, finished_trainings
@@ -135,10 +136,10 @@ def calibration(settings: Settings, site: Site, preset: str | None = None) -> Ca
 
 
 def _site(settings: Settings, name: str | None) -> Site:
-    if name is None:
-        return configured_site(settings)
-    cluster = settings.cluster.model_copy(update={"site": name})
-    return configured_site(settings.model_copy(update={"cluster": cluster}))
+    name = name or settings.cluster.site
+    layers = site_layers(name, site_overlay(settings, name), environment=site_environment())
+    # A plan needs no folder on the cluster, which a shipped file may leave to the installation.
+    return make_site([Layer("default", "plan", {"root": "/not/needed"}), *layers])
 
 
 def _parameters(training: FinishedTraining) -> dict[str, Any]:

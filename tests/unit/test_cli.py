@@ -81,3 +81,13 @@ def test_sandbox_that_was_never_started(
     monkeypatch.setenv("SGOB_HOME", str(tmp_path))
     assert main(["sandbox", "status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+@pytest.mark.parametrize("site", ["sandbox", "minotauro"])
+def test_a_plan_needs_no_store_and_no_folder_on_the_cluster(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SGOB_HOME", str(tmp_path))
+    assert main(["plan", "--images", "4000", "--batch-size", "1000", "--nodes", "1", "--site", site, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["nodes"], made["hours_low"], made["hours_high"]) == (1, 13, 16)
