@@ -59,6 +59,12 @@ with DAG(
             title="Nodes",
             description_md="Empty: as the resource plan says; the site's own where it has `plan = false`.",
         ),
+        "again": Param(
+            False,
+            type="boolean",
+            title="Train again",
+            description_md="Also where the same training was done already: its result is replaced.",
+        ),
         "promote": Param("auto", type="string", enum=["auto", "always", "never"], title="Make it the champion"),
     },
 ):
@@ -92,6 +98,7 @@ with DAG(
         task_id="train",
         job=job,
         ssh_conn_id=CLUSTER_CONNECTION,
+        resubmit="{{ params.again }}",
         pool="cluster_jobs",
         execution_timeout=None,
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,

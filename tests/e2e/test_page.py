@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -57,6 +58,8 @@ def test_page_needs_airflows_login(first_night: dict[str, str], platform: Platfo
         "/sgob/status",
         f"/sgob/runs/{first_night['enrich_pictures']}",
         "/sgob/pictures/" + "0" * 64,
+        "/sgob/cluster",
+        "/sgob/cluster/jobs/any/log",
     ):
         answer = requests.get(airflow_url(platform) + path, timeout=30)
         assert answer.status_code == 401, path
@@ -83,6 +86,27 @@ def test_page_of_last_run_inside_airflow(
     wait(browser, lambda: len(browser.window_handles) == 2)
     browser.switch_to.window(browser.window_handles[1])
     wait(browser, lambda: browser.current_url == address)
+
+
+def test_the_clusters_history_inside_airflow(
+    first_night: dict[str, str], platform: Platform, browser: webdriver.Chrome, engine: sa.Engine
+) -> None:
+    sign_in(browser, platform)
+    browser.get(airflow_url(platform) + "/plugin/sgob-cluster")
+    frame = wait(browser, lambda: browser.find_elements(By.TAG_NAME, "iframe"))[0]
+    browser.switch_to.frame(frame)
+    wait(browser, lambda: browser.find_elements(By.TAG_NAME, "h1"))
+    text = browser.find_element(By.TAG_NAME, "body").text
+    assert "cannot be asked" not in text
+    with engine.connect() as connection:
+        keys = list(connection.scalars(sa.text("SELECT key FROM slurm_jobs WHERE state = 'succeeded'")))
+    assert len(keys) >= 2
+    assert all(key in text for key in keys)
+    assert browser.find_elements(By.CSS_SELECTOR, "svg.chart rect.gpu"), "GPU-hours per week"
+    log = links(browser, "cluster/jobs/")[0].get_attribute("href") or ""
+    browser.switch_to.default_content()
+    browser.get(log)
+    assert "generation" in browser.find_element(By.TAG_NAME, "body").text
 
 
 def test_link_of_a_slurm_task_leads_to_its_job(
