@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from sgob_tasks.cluster.connect import configured_site
 from sgob_tasks.config import Settings
 from sgob_tasks.sandbox import slurm
 from sgob_tasks.sandbox.night import TRAIN, NightDriver
@@ -71,3 +74,16 @@ def browser() -> Iterator[webdriver.Chrome]:
         yield browser
     finally:
         browser.quit()
+
+
+@pytest.fixture
+def slurm_queue(platform: Platform) -> Callable[[], set[str]]:
+    """Asks Slurm itself for the names of the jobs that wait or run."""
+
+    def names() -> set[str]:
+        site = configured_site(Settings(home=platform.home))
+        environment = {**os.environ, "SLURM_CONF": site.environment["SLURM_CONF"]}
+        command = ["squeue", "--noheader", "--states=PENDING,RUNNING", "--format=%j"]
+        return set(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split())
+
+    return names
