@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
@@ -181,6 +182,14 @@ class SlurmJobTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the job when a person ends the waiting task; not called when a triggerer restarts."""
+        work = asyncio.create_task(self._cancel_job())
+        # Airflow 3.3 cancels this call again, and without a word, in each round of its loop, a second apart.
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({work})
+        work.result()
+
+    async def _cancel_job(self) -> None:
         from sgob_tasks.cluster.slurm import cancel_command
 
         name = f"{self.job['key']}.{self.generation}"

@@ -134,6 +134,8 @@ class Cluster:
         missing = tuple(i for i, task in verdict.tasks.items() if task.outcome is not Outcome.SUCCEEDED)
         if not missing:
             return self._save(record, verdict, state="succeeded")
+        # Cancelled may be what the ledger says of a job that Slurm was not told of.
+        cancel(self.transport, job.name(record.generation), sleep=self._sleep)
         return self._submit(job, record.generation + 1, missing, {}, known_intent=False)
 
     def _submit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,10 +124,29 @@ def test_a_task_that_a_person_ends_takes_its_job_with_it(lab: Lab) -> None:
     job = lab.job(tasks=2, seconds=60)
     record = lab.cluster.submit_or_adopt(job)
     lab.until(job, "RUNNING")
-    asyncio.run(make(lab, job, record).on_kill())
+
+    async def as_airflow_does() -> None:
+        task = asyncio.create_task(make(lab, job, record).on_kill())
+        while not task.done():
+            await asyncio.sleep(0.02)
+            task.cancel()
+        await task
+
+    asyncio.run(as_airflow_does())
     lab.until(job, "CANCELLED")
     kept = lab.cluster.ledger.get(job.key)
     assert kept is not None
     assert (kept.state, kept.reason) == ("cancelled", TASK_ENDED)
     assert lab.cluster.submit_or_adopt(job).generation == 2, "the next try does not wait for the dying job"
+    lab.cluster.cancel(job.key)
+
+
+def test_the_next_try_does_not_run_beside_a_job_that_was_not_told(lab: Lab) -> None:
+    """The ledger says cancelled, and the login node was away when Slurm should have been told."""
+    job = lab.job(seconds=60)
+    record = lab.cluster.submit_or_adopt(job)
+    lab.until(job, "RUNNING")
+    lab.cluster.ledger.save(replace(record, state="cancelled", reason=TASK_ENDED))
+    assert lab.cluster.submit_or_adopt(job).generation == 2
+    assert {row.state for row in lab.cluster.queue([job.name(1)])} <= {"CANCELLED", "COMPLETING"}
     lab.cluster.cancel(job.key)
