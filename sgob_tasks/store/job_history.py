@@ -9,7 +9,7 @@ efficiency is the CPU time used divided by the CPU time allocated, where both ar
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from sgob_tasks.errors import InputError
 from sgob_tasks.store.tables import batches, models, slurm_jobs, slurm_submissions
 
 _HOUR_S = 3600.0
+_CONTINUED = frozenset({"failed", "lost"})
 _job, _link = slurm_jobs.c, slurm_submissions.c
 
 
@@ -84,7 +85,7 @@ class LinkRow:
     Attributes:
         generation: its number, from 1.
         job_id: Slurm's id.
-        state: as for a job.
+        state: as for a job, or ``continued``: ended too early, and the next one went on.
         slurm_state: Slurm's own word.
         reason: why it ended, or was followed by the next one.
         submitted_at: by Slurm's clock where sacct told.
@@ -228,7 +229,10 @@ def links(engine: sa.Engine, key: str) -> list[LinkRow]:
         .order_by(_link.generation)
     )  # fmt: skip
     with engine.connect() as connection:
-        return [LinkRow(**row._mapping) for row in connection.execute(query)]
+        found = [LinkRow(**row._mapping) for row in connection.execute(query)]
+    # What another one went on with is no failure of the job: the reason says why it had to.
+    earlier = [replace(link, state="continued") if link.state in _CONTINUED else link for link in found[:-1]]
+    return [*earlier, *found[-1:]]
 
 
 def submitted_indices(engine: sa.Engine, key: str) -> dict[int, tuple[int, ...]]:

@@ -50,7 +50,7 @@ def test_each_link_of_a_chain_is_kept_with_the_reason_for_the_next(lab: Lab, sto
     job = lab.job(tasks=4, die=[2])
     record = lab.cluster.wait(job, timeout_s=60).record
     first, second = job_history.links(store, job.key)
-    assert (first.state, first.indices, first.usage_source) == ("failed", 4, "sacct"), first.usage_note
+    assert (first.state, first.indices, first.usage_source) == ("continued", 4, "sacct"), first.usage_note
     assert "exit code 137" in str(first.reason)
     assert first.ended_at is not None
     assert (second.state, second.indices, second.job_id) == ("succeeded", 1, record.job_id)
