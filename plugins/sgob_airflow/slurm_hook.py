@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sgob_tasks.cluster.jobs import Cluster
     from sgob_tasks.cluster.shell import CommandResult
-    from sgob_tasks.cluster.site import Site
+    from sgob_tasks.cluster.sites.site import Site
     from sgob_tasks.cluster.slurm import QueueRow
     from sgob_tasks.config import Settings
 

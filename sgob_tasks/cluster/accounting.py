@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 from sgob_tasks.cluster.jobdir import repeatable
 from sgob_tasks.cluster.shell import Transport
-from sgob_tasks.cluster.site import Resources
+from sgob_tasks.cluster.sites.site import Resources
 from sgob_tasks.cluster.slurm import MY_JOBS, check_name, parse_job_id
 from sgob_tasks.cluster.states import canonical, state_class
 from sgob_tasks.cluster.verdict import Marker

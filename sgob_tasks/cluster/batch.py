@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from sgob_tasks.cluster.site import TEMPLATES, Resources, Site
+from sgob_tasks.cluster.sites.site import TEMPLATES, Resources, Site
 from sgob_tasks.cluster.slurm import check_name, format_indices
 from sgob_tasks.errors import InputError, PermanentError
 

@@ -8,7 +8,7 @@ import paramiko
 import sqlalchemy as sa
 
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.site import Site, load_site
+from sgob_tasks.cluster.sites.site import Site, load_site
 from sgob_tasks.cluster.ssh import CONNECT_ATTEMPTS
 from sgob_tasks.cluster.transport import ClientFactory, SshTransport, parse_host_key, ssh_client
 from sgob_tasks.config import Settings, site_environment

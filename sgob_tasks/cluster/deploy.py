@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sgob_tasks.cluster.jobdir import repeatable
 from sgob_tasks.cluster.shell import Transport
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import InputError, TransientError
 
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, split
-from sgob_tasks.cluster.site import KINDS, Resources, Site, override
+from sgob_tasks.cluster.sites.site import KINDS, Resources, Site, override
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     check_name,

@@ -19,14 +19,14 @@ from typing import Any
 from sgob_tasks.cluster import jobdir
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.deploy import PACKAGE, deploy
-from sgob_tasks.cluster.environment import interpreter
+from sgob_tasks.cluster.environments.environment import interpreter
 from sgob_tasks.cluster.jobdir import RESULT_FOLDERS, Answer, Job
 from sgob_tasks.cluster.ledger import JobLedger, JobRecord
 from sgob_tasks.cluster.progress import LEDGER_STATE, SETTLED, Progress, judged, since_s
 from sgob_tasks.cluster.resume import NextStep, next_step
 from sgob_tasks.cluster.settle import account
 from sgob_tasks.cluster.shell import TransferReport, Transport
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.slurm import QueueRow, parse_queue, queue_command
 from sgob_tasks.cluster.states import state_class
 from sgob_tasks.cluster.submit import RefusedError, cancel, submit

@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sgob_tasks.cluster.calibration import PUBLISHED_ONLY, Calibration
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import InputError
 
 EPOCHS = 50.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sgob_tasks.cluster.jobdir import Checkpoint, Job
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.verdict import JobVerdict, Outcome
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.connect import open_cluster
-from sgob_tasks.cluster.environment import environments, roll_back
+from sgob_tasks.cluster.environments.environment import environments, roll_back
+from sgob_tasks.cluster.environments.rollout import Rollout
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.progress import Progress
-from sgob_tasks.cluster.rollout import Rollout
 from sgob_tasks.config import Settings
 from sgob_tasks.errors import PermanentError
 from sgob_tasks.store.engine import open_store

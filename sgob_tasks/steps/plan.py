@@ -13,8 +13,8 @@ from sgob_tasks.cluster.calibration import PUBLISHED_ONLY, Calibration, Run, cal
 from sgob_tasks.cluster.connect import configured_site, site_overlay
 from sgob_tasks.cluster.jobdir import parse_markers
 from sgob_tasks.cluster.plan import EPOCHS, forecast, links_for, make_plan, outside
-from sgob_tasks.cluster.site import Site, make_site, site_layers
-from sgob_tasks.cluster.site_values import Layer
+from sgob_tasks.cluster.sites.site import Site, make_site, site_layers
+from sgob_tasks.cluster.sites.values import Layer
 from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.detection.parameters import TrainingParameters
 from sgob_tasks.store.engine import open_store

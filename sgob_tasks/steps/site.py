@@ -17,18 +17,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sgob_tasks.cluster import cleanup
 from sgob_tasks.cluster.connect import configured_site, open_transport, site_overlay
 from sgob_tasks.cluster.deploy import content_hash, package_files
-from sgob_tasks.cluster.findings import Finding, failed, ok, warning, worst
 from sgob_tasks.cluster.jobdir import Job, repeatable
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.shell import split
-from sgob_tasks.cluster.site import TEMPLATES, Site, make_site, site_file, site_layers
-from sgob_tasks.cluster.site_check import check_greeting, check_job, check_probe, check_unverified, parse_folders
-from sgob_tasks.cluster.site_probe import IMPORT_TIMEOUT_S, greeting_command, probe_command
-from sgob_tasks.cluster.site_rules import check_value
-from sgob_tasks.cluster.site_values import dotted, merge
+from sgob_tasks.cluster.sites import cleanup
+from sgob_tasks.cluster.sites.check import check_greeting, check_job, check_probe, check_unverified, parse_folders
+from sgob_tasks.cluster.sites.findings import Finding, failed, ok, warning, worst
+from sgob_tasks.cluster.sites.probe import IMPORT_TIMEOUT_S, greeting_command, probe_command
+from sgob_tasks.cluster.sites.rules import check_value
+from sgob_tasks.cluster.sites.site import TEMPLATES, Site, make_site, site_file, site_layers
+from sgob_tasks.cluster.sites.values import dotted, merge
 from sgob_tasks.cluster.transport import SshTransport
 from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.errors import InputError, PermanentError, SgobError
@@ -250,7 +250,7 @@ def _suppressed(what: str) -> Iterator[None]:
 
 
 def clean(settings: Settings, name: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
-    """Delete on a cluster what the site's policy lets go: see ``sgob_tasks.cluster.cleanup``.
+    """Delete on a cluster what the site's policy lets go: see ``sgob_tasks.cluster.sites.cleanup``.
 
     Args:
         settings: the installation's.

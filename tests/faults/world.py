@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.site import Site, load_site
+from sgob_tasks.cluster.sites.site import Site, load_site
 from sgob_tasks.cluster.transport import SshTransport, ssh_client
 from sgob_tasks.errors import AmbiguousError, SgobError, TransientError
 from sgob_tasks.sandbox.processes import start_time

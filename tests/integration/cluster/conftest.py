@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.site import Site, load_site
+from sgob_tasks.cluster.sites.site import Site, load_site
 from sgob_tasks.cluster.transport import SshTransport, ssh_client
 from sgob_tasks.sandbox.processes import Service
 from sgob_tasks.sandbox.slurm import SlurmPorts, SlurmSandbox, down, status, up

@@ -14,14 +14,14 @@ import pytest
 import sqlalchemy as sa
 
 from sgob_tasks.cli import main
-from sgob_tasks.cluster.deployment import Deployment
-from sgob_tasks.cluster.environment import environments, interpreter, python_of, roll_back
+from sgob_tasks.cluster.environments.deployment import Deployment
+from sgob_tasks.cluster.environments.environment import environments, interpreter, python_of, roll_back
+from sgob_tasks.cluster.environments.rollout import Rollout, install_job
+from sgob_tasks.cluster.environments.wheelhouse import gather
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.rollout import Rollout, install_job
 from sgob_tasks.cluster.shell import TransferReport
-from sgob_tasks.cluster.site import Resources, Site
+from sgob_tasks.cluster.sites.site import Resources, Site
 from sgob_tasks.cluster.transport import ClientFactory, SshTransport, ssh_client
-from sgob_tasks.cluster.wheelhouse import gather
 from sgob_tasks.errors import PermanentError, TransientError
 from sgob_tasks.sandbox.slurm import SlurmSandbox
 from sgob_tasks.store.jobs import StoreLedger
@@ -153,7 +153,7 @@ class Breaking(SshTransport):
 
 
 def test_an_interrupted_deployment_goes_on(bench: Bench, slurm: SlurmSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sgob_tasks.cluster.rollout.BATCH_FILES", 3)
+    monkeypatch.setattr("sgob_tasks.cluster.environments.rollout.BATCH_FILES", 3)
     broken = bench.rollout(WHEELS)
     broken.cluster.transport = Breaking(
         ssh_client(slurm.host, slurm.port, slurm.user, slurm.key_file, slurm.host_key), 2

@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 from sgob_airflow.slurm_hook import SlurmHook
 
-from sgob_tasks.cluster import cleanup
 from sgob_tasks.cluster.connect import transfer_client
 from sgob_tasks.cluster.files import StorageFullError
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites import cleanup
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.transport import SshTransport, ssh_client
 from sgob_tasks.errors import InputError, PermanentError, TransientError
 from sgob_tasks.sandbox.slurm import SlurmSandbox

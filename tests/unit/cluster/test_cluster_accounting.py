@@ -21,7 +21,7 @@ from sgob_tasks.cluster.accounting import (
     usage_command,
 )
 from sgob_tasks.cluster.shell import CommandResult
-from sgob_tasks.cluster.site import Resources
+from sgob_tasks.cluster.sites.site import Resources
 from sgob_tasks.cluster.verdict import Marker
 from sgob_tasks.errors import TransientError
 

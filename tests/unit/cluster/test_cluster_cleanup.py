@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgob_tasks.cluster import cleanup
-from sgob_tasks.cluster.cleanup import Decision, Listing, plan_code, plan_jobs
 from sgob_tasks.cluster.ledger import JobRecord
 from sgob_tasks.cluster.shell import CommandResult
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites import cleanup
+from sgob_tasks.cluster.sites.cleanup import Decision, Listing, plan_code, plan_jobs
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.transport import LocalTransport
 from sgob_tasks.errors import InputError, TransientError
 

@@ -14,14 +14,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgob_tasks.cluster.batch import BatchJob, render
-from sgob_tasks.cluster.deployment import Deployment, make_deployment, wheel_platforms
-from sgob_tasks.cluster.environment import base, environments, folder, interpreter, put_document, roll_back, switch
-from sgob_tasks.cluster.install import InstallError, check_interpreter, clean_environment
-from sgob_tasks.cluster.rollout import batches, identity, install_job, selftest_job
-from sgob_tasks.cluster.selftest import SelfTestError, import_modules, own_rank, run
-from sgob_tasks.cluster.site import Resources, Site, load_site
+from sgob_tasks.cluster.environments.deployment import Deployment, make_deployment, wheel_platforms
+from sgob_tasks.cluster.environments.environment import (
+    base,
+    environments,
+    folder,
+    interpreter,
+    put_document,
+    roll_back,
+    switch,
+)
+from sgob_tasks.cluster.environments.install import InstallError, check_interpreter, clean_environment
+from sgob_tasks.cluster.environments.rollout import batches, identity, install_job, selftest_job
+from sgob_tasks.cluster.environments.selftest import SelfTestError, import_modules, own_rank, run
+from sgob_tasks.cluster.environments.wheelhouse import (
+    PROJECT,
+    Wheelhouse,
+    _project_wheel,
+    project_files,
+    read_requirements,
+)
+from sgob_tasks.cluster.sites.site import Resources, Site, load_site
 from sgob_tasks.cluster.transport import LocalTransport
-from sgob_tasks.cluster.wheelhouse import PROJECT, Wheelhouse, _project_wheel, project_files, read_requirements
 from sgob_tasks.errors import InputError, PermanentError
 
 IDS = [f"{number:012x}" for number in range(4)]
@@ -210,8 +224,8 @@ def test_scripts_run_the_programs(kind: str) -> None:
     script = render(kind, BatchJob("k.1", "c", "/s/r/jobs/k", "/s/r/code/a", 1), site, Resources(tasks_per_node=2))
     command = script.strip().splitlines()[-1]
     wanted = {
-        "install": 'run python3.11 -m sgob_tasks.cluster.install "$run_dir"',
-        "selftest": 'run mpirun -np 2 /env/bin/python -m sgob_tasks.cluster.selftest "$run_dir"',
+        "install": 'run python3.11 -m sgob_tasks.cluster.environments.install "$run_dir"',
+        "selftest": 'run mpirun -np 2 /env/bin/python -m sgob_tasks.cluster.environments.selftest "$run_dir"',
     }
     assert command == wanted[kind]
     assert ("\nexport PYTHONPATH=\n" in script) == (kind == "selftest"), "the environment's own copy is tried"

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sgob_tasks.cluster import cleanup
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.files import check_remote
 from sgob_tasks.cluster.jobdir import Job, observe_command
 from sgob_tasks.cluster.shell import combine, split
-from sgob_tasks.cluster.site import Layer, Resources, Site, make_site
-from sgob_tasks.cluster.site_probe import greeting_command, probe_command
-from sgob_tasks.cluster.site_rules import LISTS, TEXTS
+from sgob_tasks.cluster.sites import cleanup
+from sgob_tasks.cluster.sites.probe import greeting_command, probe_command
+from sgob_tasks.cluster.sites.rules import LISTS, TEXTS
+from sgob_tasks.cluster.sites.site import Layer, Resources, Site, make_site
 from sgob_tasks.cluster.slurm import cancel_command, check_name, queue_command
 from sgob_tasks.cluster.submit import locked_submit_command
 from sgob_tasks.cluster.transport import LocalTransport

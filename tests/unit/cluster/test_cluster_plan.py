@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sgob_tasks.cluster import plan
 from sgob_tasks.cluster.calibration import Calibration
 from sgob_tasks.cluster.plan import PUBLISHED, Measurement, Plan, forecast, law, links_for, make_plan
-from sgob_tasks.cluster.site import Resources, load_site
+from sgob_tasks.cluster.sites.site import Resources, load_site
 from sgob_tasks.errors import InputError
 
 SITE = load_site("minotauro")

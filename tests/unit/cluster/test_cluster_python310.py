@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from sgob_tasks.cluster.wheelhouse import PROJECT, read_requirements
+from sgob_tasks.cluster.environments.wheelhouse import PROJECT, read_requirements
 
 ENTRY_POINTS = (
     "sgob_tasks.detection.train",
     "sgob_tasks.detection.infer",
-    "sgob_tasks.cluster.install",
-    "sgob_tasks.cluster.selftest",
+    "sgob_tasks.cluster.environments.install",
+    "sgob_tasks.cluster.environments.selftest",
 )
 # Import names that differ from the names of their packages.
 IMPORT_NAMES = {"pillow": "PIL"}

@@ -13,7 +13,7 @@ from sgob_tasks.cluster.deploy import content_hash, package_files
 from sgob_tasks.cluster.jobdir import Checkpoint, Job, parse_answer, parse_markers, write_job_file
 from sgob_tasks.cluster.resume import NextStep, next_step
 from sgob_tasks.cluster.shell import CommandResult, combine, split
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.transport import LocalTransport
 from sgob_tasks.cluster.verdict import JobVerdict, Outcome
 from sgob_tasks.errors import InputError, TransientError

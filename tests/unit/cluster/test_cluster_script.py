@@ -14,7 +14,7 @@ import pytest
 
 from sgob_tasks.cluster.batch import BatchJob, render
 from sgob_tasks.cluster.jobdir import parse_markers
-from sgob_tasks.cluster.site import Resources, Site
+from sgob_tasks.cluster.sites.site import Resources, Site
 
 
 class Script:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgob_tasks.cluster.batch import BatchJob, render
-from sgob_tasks.cluster.site import TEMPLATES, Resources, Site, load_site
+from sgob_tasks.cluster.sites.site import TEMPLATES, Resources, Site, load_site
 from sgob_tasks.errors import InputError
 
 SITE = Site(name="test", root="/scratch/sgob", python="/opt/env/bin/python")

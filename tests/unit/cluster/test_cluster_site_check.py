@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgob_tasks.cluster.findings import STATUSES, Finding, ok, worst
 from sgob_tasks.cluster.shell import CommandResult
-from sgob_tasks.cluster.site import Resources, Site
-from sgob_tasks.cluster.site_check import (
+from sgob_tasks.cluster.sites import selfcheck
+from sgob_tasks.cluster.sites.check import (
     check_folders,
     check_greeting,
     check_job,
@@ -24,15 +23,16 @@ from sgob_tasks.cluster.site_check import (
     check_unverified,
     parse_quota,
 )
-from sgob_tasks.cluster.site_check_nodes import check_partitions, parse_partitions, parse_time
-from sgob_tasks.cluster.site_check_slurm import (
+from sgob_tasks.cluster.sites.check_nodes import check_partitions, parse_partitions, parse_time
+from sgob_tasks.cluster.sites.check_slurm import (
     check_accounts,
     check_answers,
     check_config,
     check_programs,
     check_test_only,
 )
-from sgob_tasks.detection import selfcheck
+from sgob_tasks.cluster.sites.findings import STATUSES, Finding, ok, worst
+from sgob_tasks.cluster.sites.site import Resources, Site
 
 SITE = Site(
     "test",

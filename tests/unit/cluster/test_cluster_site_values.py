@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import tomllib
 
-from sgob_tasks.cluster.resources import Resources
-from sgob_tasks.cluster.site import TEMPLATES, Site, load_site, site_layers
-from sgob_tasks.cluster.site_rules import COUNTS, FLAGS, LISTS, TEXTS
-from sgob_tasks.cluster.site_values import merge
+from sgob_tasks.cluster.sites.resources import Resources
+from sgob_tasks.cluster.sites.rules import COUNTS, FLAGS, LISTS, TEXTS
+from sgob_tasks.cluster.sites.site import TEMPLATES, Site, load_site, site_layers
+from sgob_tasks.cluster.sites.values import merge
 from sgob_tasks.config import Settings, site_environment
 from sgob_tasks.errors import InputError
 from sgob_tasks.steps import site as steps

@@ -12,7 +12,7 @@ from sgob_tasks.cluster.accounting import SubmissionUsage
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.ledger import JobRecord
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.submit import RefusedError
 from sgob_tasks.cluster.transport import LocalTransport
 from sgob_tasks.errors import TransientError

@@ -1,4 +1,6 @@
-"""Install an environment, on the cluster, without internet: ``python -m sgob_tasks.cluster.install JOB_DIR``.
+"""Install an environment on the cluster, without internet.
+
+``python -m sgob_tasks.cluster.environments.install JOB_DIR``
 
 Standard library and Python 3.10 only: it runs with the bare interpreter that the environment is made from. An
 installation that was cut short begins again; what was built from source by then is kept.

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.cluster.deployment import CURRENT
+from sgob_tasks.cluster.environments.deployment import CURRENT
 from sgob_tasks.cluster.jobdir import repeatable
 from sgob_tasks.cluster.shell import Transport
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import PermanentError, TransientError
 
 LOCK_WAIT_S = 60

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sgob_tasks.cluster.deployment import CURRENT
+from sgob_tasks.cluster.environments.deployment import CURRENT
 from sgob_tasks.errors import InputError
 
 TEXTS = frozenset(

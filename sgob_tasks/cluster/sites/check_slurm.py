@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-from sgob_tasks.cluster.findings import Finding, failed, ok, warning
 from sgob_tasks.cluster.shell import CommandResult
-from sgob_tasks.cluster.site import Site
-from sgob_tasks.cluster.site_check_nodes import check_time, parse_time
+from sgob_tasks.cluster.sites.check_nodes import check_time, parse_time
+from sgob_tasks.cluster.sites.findings import Finding, failed, ok, warning
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.slurm import parse_config
 
 # The table of states is complete for 22.05 and knows the words up to 25.11; options that are used are older than 17.11.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sgob_tasks.cluster.site_values import unknown_key
+from sgob_tasks.cluster.sites.values import unknown_key
 from sgob_tasks.errors import InputError
 
 DEPLOYMENT = "deployment"

@@ -9,10 +9,10 @@ from typing import Any
 
 import tomllib
 
-from sgob_tasks.cluster.deployment import CURRENT, DEPLOYMENT, Deployment, make_deployment
-from sgob_tasks.cluster.resources import Resources, override
-from sgob_tasks.cluster.site_rules import COUNTS, LISTS, TEXTS, check_value
-from sgob_tasks.cluster.site_values import (
+from sgob_tasks.cluster.environments.deployment import CURRENT, DEPLOYMENT, Deployment, make_deployment
+from sgob_tasks.cluster.sites.resources import Resources, override
+from sgob_tasks.cluster.sites.rules import COUNTS, LISTS, TEXTS, check_value
+from sgob_tasks.cluster.sites.values import (
     UNVERIFIED,
     Layer,
     environment_layer,
@@ -24,7 +24,7 @@ from sgob_tasks.errors import InputError
 
 __all__ = ["TEMPLATES", "Resources", "Site", "load_site", "make_site", "override", "site_file", "site_layers"]
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "hpc_templates"
+TEMPLATES = Path(__file__).resolve().parents[3] / "hpc_templates"
 KINDS = ("train", "infer", "check", "install", "selftest")
 _TABLES = ("train", "infer", "install", "selftest")
 _SELFTEST = Resources(tasks_per_node=2, time_limit_s=900)

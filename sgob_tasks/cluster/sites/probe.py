@@ -6,13 +6,13 @@ import shlex
 from pathlib import Path
 
 from sgob_tasks.cluster.batch import BatchJob, render
-from sgob_tasks.cluster.deployment import CURRENT
-from sgob_tasks.cluster.environment import python_of
+from sgob_tasks.cluster.environments.deployment import CURRENT
+from sgob_tasks.cluster.environments.environment import python_of
 from sgob_tasks.cluster.shell import combine
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.slurm import config_command
 
-SELFCHECK = Path(__file__).resolve().parents[1] / "detection" / "selfcheck.py"
+SELFCHECK = Path(__file__).with_name("selfcheck.py")
 PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "sinfo", "scontrol")
 TOOLS = ("bash", "sha256sum", "flock", "find", "xargs", "stat", "tar", "timeout")
 IMPORT_TIMEOUT_S = 120

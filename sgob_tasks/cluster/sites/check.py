@@ -7,19 +7,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sgob_tasks.cluster.deployment import CURRENT
-from sgob_tasks.cluster.findings import Finding, failed, ok, warning
+from sgob_tasks.cluster.environments.deployment import CURRENT
 from sgob_tasks.cluster.shell import CommandResult, split
-from sgob_tasks.cluster.site import Site
-from sgob_tasks.cluster.site_check_nodes import check_partitions
-from sgob_tasks.cluster.site_check_slurm import (
+from sgob_tasks.cluster.sites.check_nodes import check_partitions
+from sgob_tasks.cluster.sites.check_slurm import (
     check_accounts,
     check_answers,
     check_config,
     check_programs,
     check_test_only,
 )
-from sgob_tasks.detection.selfcheck import MARK
+from sgob_tasks.cluster.sites.findings import Finding, failed, ok, warning
+from sgob_tasks.cluster.sites.selfcheck import MARK
+from sgob_tasks.cluster.sites.site import Site
 
 SKEW_S = 30.0
 FREE_BYTES = 20 * 10**9
@@ -201,7 +201,7 @@ def check_quota(answer: CommandResult) -> list[Finding]:
 
 
 def parse_selfcheck(text: str) -> list[dict[str, Any]]:
-    """Return the findings that ``sgob_tasks.detection.selfcheck`` printed; other lines are skipped."""
+    """Return the findings that ``sgob_tasks.cluster.sites.selfcheck`` printed; other lines are skipped."""
     found = []
     for line in text.splitlines():
         if line.startswith(MARK):

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks import __version__
-from sgob_tasks.cluster.deployment import CURRENT
-from sgob_tasks.cluster.environment import (
+from sgob_tasks.cluster.environments.deployment import CURRENT
+from sgob_tasks.cluster.environments.environment import (
     Switch,
     base,
     environments,
@@ -28,12 +28,12 @@ from sgob_tasks.cluster.environment import (
     python_of,
     switch,
 )
+from sgob_tasks.cluster.environments.wheelhouse import Wheelhouse, digest, gather
 from sgob_tasks.cluster.jobdir import Job, repeatable
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.progress import Progress
 from sgob_tasks.cluster.shell import TransferReport, Transport
-from sgob_tasks.cluster.site import Site
-from sgob_tasks.cluster.wheelhouse import Wheelhouse, digest, gather
+from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import PermanentError
 
 # What arrived of a broken transfer is kept in units of this size; a few names are asked for without reading all others.

@@ -1,4 +1,4 @@
-"""Try a new environment, on the cluster, on every rank: ``python -m sgob_tasks.cluster.selftest JOB_DIR``.
+"""Try a new environment, on the cluster, on every rank: ``python -m sgob_tasks.cluster.environments.selftest JOB_DIR``.
 
 Imports what jobs will need, computes on the GPU where one was asked for, and exchanges a sum between the ranks.
 Standard library and Python 3.10 only; what it tries it imports by name.

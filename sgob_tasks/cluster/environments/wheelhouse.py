@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sgob_tasks.cluster.deploy import PACKAGE
-from sgob_tasks.cluster.deployment import Deployment, wheel_platforms
+from sgob_tasks.cluster.environments.deployment import Deployment, wheel_platforms
 from sgob_tasks.errors import InputError, PermanentError, TransientError
 
 PROJECT = PACKAGE.parent

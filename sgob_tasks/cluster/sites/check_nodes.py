@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sgob_tasks.cluster.findings import Finding, failed, ok, warning
-from sgob_tasks.cluster.resources import Resources
 from sgob_tasks.cluster.shell import CommandResult
-from sgob_tasks.cluster.site import Site
+from sgob_tasks.cluster.sites.findings import Finding, failed, ok, warning
+from sgob_tasks.cluster.sites.resources import Resources
+from sgob_tasks.cluster.sites.site import Site
 
 _GRES = re.compile(r"gpu(?::([A-Za-z][\w.-]*))?:(\d+)")
 

@@ -1,0 +1,1 @@
+"""A cluster's peculiarities as data: values and where they come from, checks against the real cluster, clean-up."""
