@@ -92,10 +92,12 @@ def test_an_earlier_submission_and_a_twin_are_orphans_and_the_owned_job_stays(la
     lab.cluster.ledger.save(replace(first, state="failed"))
     second = lab.cluster.submit_or_adopt(job)
     assert second.generation == 2
-    twin = lab.run(f"cd {first.run_dir}/submitted && sbatch --parsable --hold 2.sbatch").strip()
+    assert not lab.run(f"squeue -h --me -j {first.job_id} -t pd,r -o %T").strip(), "no two submissions run side by side"
+    folder = f"{first.run_dir}/submitted"
+    earlier, twin = (lab.run(f"cd {folder} && sbatch --parsable --hold {n}.sbatch").strip() for n in (1, 2))
     found, _ = look(lab, job, cancel=True)
     assert {(one.kind, one.job_id, one.cancelled) for one in found} == {
-        ("orphan", first.job_id, True),
+        ("orphan", earlier, True),
         ("orphan", twin, True),
     }
     assert lab.run(f"squeue -h --me -j {second.job_id} -o %T").strip() in {"PENDING", "RUNNING"}
