@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import statistics
 import subprocess
@@ -19,8 +18,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.ledger import JobRecord
@@ -302,7 +299,8 @@ def memory(world: World) -> None:
 @contextlib.contextmanager
 def _environment(world: World) -> Iterator[None]:
     before = dict(os.environ)
-    os.environ.update(environment(world))
+    # Before Airflow is imported: what triggers say would hide the figures.
+    os.environ.update({**environment(world), "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
     try:
         yield
     finally:
@@ -312,7 +310,6 @@ def _environment(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Print what jobs on the sandbox cluster cost."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with a_world() as world, _environment(world):
         for part in (connections_and_commands, overhead, latency, staging, memory):
             started = time.monotonic()
