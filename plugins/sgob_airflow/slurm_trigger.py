@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sgob_airflow.slurm_hook import ClusterPoller
 from sgob_tasks.errors import PermanentError, TransientError
 
-FIRST_EVENT_S = 3.0
+FIRST_EVENT_S = 5.0
 """No event before: a task resumed before the scheduler has seen it leave its worker is marked failed (Airflow 3.3)."""
 
 LOG_EVERY_S = 10.0
