@@ -170,7 +170,8 @@ class SlurmJobOperator(BaseOperator):
         from sgob_tasks.cluster.jobdir import Job
 
         ti = context["ti"]
-        owner = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}" + (f"/{ti.map_index}" if (ti.map_index or -1) >= 0 else "")
+        mapped = ti.map_index is not None and ti.map_index >= 0
+        owner = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}" + (f"/{ti.map_index}" if mapped else "")
         job = Job.from_dict(self.job)
         return replace(job, owner=owner, comment=job.comment or f"sgob {owner}")
 
