@@ -34,16 +34,21 @@ def of_run(engine: sa.Engine, run_id: str) -> JobRecord | None:
 
 
 def waiting(client: AirflowClient, engine: sa.Engine, run_id: str, generation: int = 1) -> JobRecord:
-    """Wait until the training runs on the cluster and its task has given its worker back."""
+    """Wait until the training runs on the cluster, its task has given its worker back and its trigger waits.
+
+    A task that is ended before the triggerer has begun with its trigger leaves its job to the reconciler.
+    """
 
     def look() -> JobRecord | None:
         record = of_run(engine, run_id)
         if record is None or record.generation != generation or record.state not in {"submitted", "running"}:
             return None
-        states = {task["task_id"]: task["state"] for task in client.task_instances(TRAIN, run_id)}
-        return record if states.get("train") == "deferred" else None
+        train = next(task for task in client.task_instances(TRAIN, run_id) if task["task_id"] == "train")
+        begun = train["state"] == "deferred" and (train["trigger"] or {}).get("triggerer_id") is not None
+        return record if begun else None
 
     found: JobRecord = until("the training waits", look)
+    time.sleep(5)  # assigned to a triggerer, which begins with it in its next round
     return found
 
 
