@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sgob_tasks.cluster.jobdir import repeatable
-from sgob_tasks.cluster.shell import Transport
+from sgob_tasks.cluster.shell import Transport, repeatable
 from sgob_tasks.cluster.sites.site import Resources
 from sgob_tasks.cluster.slurm import MY_JOBS, check_name, parse_job_id
 from sgob_tasks.cluster.states import canonical, state_class

@@ -14,8 +14,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from sgob_tasks.cluster.jobdir import repeatable
-from sgob_tasks.cluster.shell import Transport
+from sgob_tasks.cluster.shell import Transport, repeatable
 from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import InputError, TransientError
 

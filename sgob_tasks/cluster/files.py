@@ -21,8 +21,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sgob_tasks.cluster.shell import DEFAULT_TIMEOUT_S, CommandResult, TransferReport
-from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
+from sgob_tasks.cluster.shell import DEFAULT_TIMEOUT_S, CommandResult, TransferReport, repeatable
+from sgob_tasks.errors import InputError, PermanentError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,10 @@ class FileTransport(ABC):
         """Run a shell command; see ``Transport.run``."""
 
     @abstractmethod
+    def close(self) -> None:
+        """Give the connection back; see ``Transport.close``."""
+
+    @abstractmethod
     def _upload(self, local: Path, remote: str, offset: int) -> None:
         """Write one remote file from ``offset`` on, keeping what is before; its folder exists."""
 
@@ -182,7 +186,8 @@ class FileTransport(ABC):
         # One list, one command: check all, then rename all. Nothing gets its name before everything was right.
         name = f".manifest.{uuid.uuid4().hex}{PART}"
         self._upload_text("".join(f"{copy.sha256}  {copy.part}\n" for copy in missing), posixpath.join(folder, name))
-        result = self._repeatable(
+        result = repeatable(
+            self,
             f"cd {quoted} && LC_ALL=C sha256sum --quiet --check {name} && cut -c67- {name} | {_RENAME}"
             f"code=$?; rm -f -- {name}; exit $code",
             HASH_TIMEOUT_S,
@@ -322,15 +327,8 @@ class FileTransport(ABC):
         matches = (_ROW.match(line) for line in result.stdout.split("\n"))
         return {match[2].removeprefix("./"): match[1] for match in matches if match}
 
-    def _repeatable(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
-        """Run a command that may as well run twice: a broken connection only delays it."""
-        try:
-            return self.run(command, timeout_s)
-        except AmbiguousError as error:
-            raise TransientError(str(error)) from error
-
     def _checked(self, command: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> CommandResult:
-        result = self._repeatable(command, timeout_s)
+        result = repeatable(self, command, timeout_s)
         if result.exit_code != 0:
             full = any(text in result.text for text in ("No space left on device", "Disk quota exceeded"))
             error = StorageFullError if full else PermanentError

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, split
+from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, repeatable, split
 from sgob_tasks.cluster.sites.site import KINDS, Resources, Site, override
 from sgob_tasks.cluster.slurm import (
     accounting_command,
@@ -36,7 +36,7 @@ from sgob_tasks.cluster.slurm import (
     steps_command,
 )
 from sgob_tasks.cluster.verdict import Marker, Observation
-from sgob_tasks.errors import AmbiguousError, InputError, PermanentError, TransientError
+from sgob_tasks.errors import InputError, PermanentError, TransientError
 
 RESULT_FOLDERS = ("results", "done", "logs")
 # What a task that succeeded has left (see the programs in ``sgob_tasks.detection``).
@@ -210,14 +210,6 @@ def remove(transport: Transport, site: Site, key: str) -> None:
     result = repeatable(transport, f"rm -rf -- {shlex.quote(run_dir)}", 600.0)
     if result.exit_code != 0:
         raise TransientError(f"cannot delete {run_dir} on the cluster: {result.text[-500:]}")
-
-
-def repeatable(transport: Transport, command: str, timeout_s: float = 90.0) -> CommandResult:
-    """Run a command that may as well run twice: what is ambiguous for others is only transient for it."""
-    try:
-        return transport.run(command, timeout_s)
-    except AmbiguousError as error:
-        raise TransientError(str(error)) from error
 
 
 def observe_command(run_dir: str, name: str, since_s: float, outputs: Iterable[str] = ()) -> str:

@@ -25,7 +25,7 @@ from sgob_tasks.cluster.ledger import JobLedger, JobRecord
 from sgob_tasks.cluster.progress import LEDGER_STATE, SETTLED, Progress, judged, since_s
 from sgob_tasks.cluster.resume import NextStep, next_step
 from sgob_tasks.cluster.settle import account
-from sgob_tasks.cluster.shell import TransferReport, Transport
+from sgob_tasks.cluster.shell import TransferReport, Transport, repeatable
 from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.slurm import QueueRow, parse_queue, queue_command
 from sgob_tasks.cluster.states import state_class
@@ -122,7 +122,7 @@ class Cluster:
             self.cancel(job.key)
             quoted = shlex.quote(self.site.job_dir(job.key))
             command = f"cd {quoted} && rm -rf -- done/* results/* checkpoints/*"
-            jobdir.check_answer(jobdir.repeatable(self.transport, command))
+            jobdir.check_answer(repeatable(self.transport, command))
             return self._submit(job, record.generation + 1, job.indices, {}, known_intent=False)
         if record is None:
             return self._submit(job, 1, job.indices, {}, known_intent=False)
@@ -186,7 +186,7 @@ class Cluster:
         Raises:
             TransientError: squeue does not answer.
         """
-        result = jobdir.repeatable(self.transport, queue_command(list(names)), self.site.command_timeout_s)
+        result = repeatable(self.transport, queue_command(list(names)), self.site.command_timeout_s)
         jobdir.check_answer(result)
         return parse_queue(result.stdout)
 
@@ -196,7 +196,7 @@ class Cluster:
         Raises:
             TransientError: neither squeue nor sacct answers, or the directory cannot be read.
         """
-        result = jobdir.repeatable(
+        result = repeatable(
             self.transport,
             jobdir.observe_command(record.run_dir, job.name(record.generation), since_s(record), job.outputs or ()),
             self.site.command_timeout_s,
@@ -398,7 +398,7 @@ class Cluster:
         if index is None:
             index = record.indices[0] if record is not None and record.indices else 0
         path = self.log_path(job, generation, index)
-        result = jobdir.repeatable(self.transport, f"tail -n {int(lines)} -- {shlex.quote(path)}")
+        result = repeatable(self.transport, f"tail -n {int(lines)} -- {shlex.quote(path)}")
         return result.stdout if result.exit_code == 0 else f"({path}: {result.text})"
 
     def log_path(self, job: Job, generation: int, index: int) -> str:

@@ -20,10 +20,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sgob_tasks.cluster.jobdir import Job, check_answer, repeatable
+from sgob_tasks.cluster.jobdir import Job, check_answer
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.ledger import JobRecord
 from sgob_tasks.cluster.settle import settle, usage_of
+from sgob_tasks.cluster.shell import repeatable
 from sgob_tasks.cluster.slurm import MY_JOBS, OwnJob, own_queue_command, parse_own_queue
 from sgob_tasks.cluster.states import StateClass, state_class
 from sgob_tasks.cluster.submit import look_up

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sgob_tasks.errors import AmbiguousError, TransientError
+
 DEFAULT_TIMEOUT_S = 60.0
 _MARK = "@@sgob"
 _SECTION = re.compile(rf"^{_MARK} (begin|end) ([a-z]+)(?: (\d+))?$")
@@ -93,6 +95,14 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give the connection back; the next call opens a new one."""
+
+
+def repeatable(transport: Transport, command: str, timeout_s: float = 90.0) -> CommandResult:
+    """Run a command that may as well run twice: what is ambiguous for others is only transient for it."""
+    try:
+        return transport.run(command, timeout_s)
+    except AmbiguousError as error:
+        raise TransientError(str(error)) from error
 
 
 def combine(commands: Mapping[str, str]) -> str:

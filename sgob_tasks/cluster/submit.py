@@ -17,8 +17,7 @@ import shlex
 import time
 from collections.abc import Callable
 
-from sgob_tasks.cluster.jobdir import repeatable
-from sgob_tasks.cluster.shell import CommandResult, Transport, combine, split
+from sgob_tasks.cluster.shell import CommandResult, Transport, combine, repeatable, split
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     cancel_command,

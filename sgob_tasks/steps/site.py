@@ -19,9 +19,9 @@ import sqlalchemy as sa
 
 from sgob_tasks.cluster.connect import configured_site, open_transport, site_overlay
 from sgob_tasks.cluster.deploy import content_hash, package_files
-from sgob_tasks.cluster.jobdir import Job, repeatable
+from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
-from sgob_tasks.cluster.shell import split
+from sgob_tasks.cluster.shell import repeatable, split
 from sgob_tasks.cluster.sites import cleanup
 from sgob_tasks.cluster.sites.check import check_greeting, check_job, check_probe, check_unverified, parse_folders
 from sgob_tasks.cluster.sites.findings import Finding, failed, ok, warning, worst

@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.environments.deployment import CURRENT
-from sgob_tasks.cluster.jobdir import repeatable
-from sgob_tasks.cluster.shell import Transport
+from sgob_tasks.cluster.shell import Transport, repeatable
 from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import PermanentError, TransientError
 

@@ -29,10 +29,10 @@ from sgob_tasks.cluster.environments.environment import (
     switch,
 )
 from sgob_tasks.cluster.environments.wheelhouse import Wheelhouse, digest, gather
-from sgob_tasks.cluster.jobdir import Job, repeatable
+from sgob_tasks.cluster.jobdir import Job
 from sgob_tasks.cluster.jobs import Cluster
 from sgob_tasks.cluster.progress import Progress
-from sgob_tasks.cluster.shell import TransferReport, Transport
+from sgob_tasks.cluster.shell import TransferReport, Transport, repeatable
 from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.errors import PermanentError
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sgob_tasks.cluster.jobdir import repeatable
 from sgob_tasks.cluster.ledger import JobRecord
-from sgob_tasks.cluster.shell import CommandResult, Transport, combine, split
+from sgob_tasks.cluster.shell import CommandResult, Transport, combine, repeatable, split
 from sgob_tasks.cluster.sites.site import Site
 from sgob_tasks.cluster.slurm import check_name
 from sgob_tasks.errors import InputError, TransientError

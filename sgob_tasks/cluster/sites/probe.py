@@ -10,13 +10,12 @@ from sgob_tasks.cluster.environments.deployment import CURRENT
 from sgob_tasks.cluster.environments.environment import python_of
 from sgob_tasks.cluster.shell import combine
 from sgob_tasks.cluster.sites.site import Site
-from sgob_tasks.cluster.slurm import config_command
+from sgob_tasks.cluster.slurm import MY_JOBS, config_command
 
 SELFCHECK = Path(__file__).with_name("selfcheck.py")
 PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "sinfo", "scontrol")
 TOOLS = ("bash", "sha256sum", "flock", "find", "xargs", "stat", "tar", "timeout")
 IMPORT_TIMEOUT_S = 120
-_ME = '"$(id -un)"'
 
 
 def greeting_command() -> str:
@@ -38,12 +37,12 @@ def probe_command(site: Site, token: str) -> str:
         {
             "programs": _versions(),
             "config": config_command(),
-            "queue": f"squeue --noheader --user={_ME} --format='%i|%T'",
-            "accounting": f"sacct --allocations --noheader --parsable2 --user={_ME} --starttime=now-3600 "
+            "queue": f"squeue --noheader {MY_JOBS} --format='%i|%T'",
+            "accounting": f"sacct --allocations --noheader --parsable2 {MY_JOBS} --starttime=now-3600 "
             "--format=JobID,State",
             "partitions": "sinfo --noheader --format='%P|%a|%l|%D|%T|%f|%G|%c|%m'",
             "qos": "sacctmgr --noheader --parsable2 show qos format=Name,MaxWall",
-            "associations": f"sacctmgr --noheader --parsable2 show associations where user={_ME} "
+            "associations": 'sacctmgr --noheader --parsable2 show associations where user="$(id -un)" '
             "format=Account,Partition,QOS,MaxWall",
             "train": _test_only(site, "train", token),
             "infer": _test_only(site, "infer", token),
