@@ -12,7 +12,7 @@ from typing import Any
 from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.dates import DateRange, parse_date
 from sgob_tasks.context.time_context import Seen, correct_picture
-from sgob_tasks.detection.evaluation import evaluate
+from sgob_tasks.detection.evaluation.average_precision import evaluate
 from sgob_tasks.errors import InputError
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgob_tasks.detection.dataset import load_json
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError, SgobError
 
 if TYPE_CHECKING:
-    from sgob_tasks.detection.inference import Detector
+    from sgob_tasks.detection.inference.detector import Detector
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 LOG_INTERVAL_S = 10.0
@@ -107,7 +107,7 @@ def run(job: Path, task: int) -> None:
     Raises:
         InputError: the job's files do not fit.
     """
-    from sgob_tasks.detection.checkpoint import write_json
+    from sgob_tasks.detection.files import write_json
 
     started = time.monotonic()
     pictures = read_shard(job, task)
@@ -132,9 +132,9 @@ def run(job: Path, task: int) -> None:
 
 def _detect_all(job: Path, pictures: Sequence[ShardPicture], path: Path) -> None:
     """Append a line for each picture."""
-    from sgob_tasks.detection.devices import cores_per_rank, use_devices
-    from sgob_tasks.detection.inference import Detector
+    from sgob_tasks.detection.inference.detector import Detector
     from sgob_tasks.detection.parameters import InferenceParameters, read_parameters
+    from sgob_tasks.detection.training.devices import cores_per_rank, use_devices
 
     parameters = read_parameters(job, InferenceParameters)
     use_devices(0, cores_per_rank(1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sgob_tasks.detection.config import DetectorConfig, preset_config
-from sgob_tasks.detection.dataset import load_json
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError
 
 P = TypeVar("P")

@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgob_tasks.detection.interruption import EXIT_CONTINUE, Interruption
+from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
 from sgob_tasks.errors import InputError, SgobError
 
 if TYPE_CHECKING:
-    from sgob_tasks.detection.dataset import Dataset
-    from sgob_tasks.detection.distributed import Ranks
-    from sgob_tasks.detection.model import MaskRCNN
+    from sgob_tasks.detection.data.coco import Dataset
+    from sgob_tasks.detection.network.model import MaskRCNN
     from sgob_tasks.detection.parameters import TrainingParameters
+    from sgob_tasks.detection.training.distributed import Ranks
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     job = parser.parse_args(arguments).job
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    from sgob_tasks.detection import distributed  # imports TensorFlow: after the signal handler
+    from sgob_tasks.detection.training import distributed  # imports TensorFlow: after the signal handler
 
     ranks = distributed.start()
     try:
@@ -64,12 +64,12 @@ def _train(job: Path, ranks: Ranks, interruption: Interruption, started: float) 
     """Train, evaluate and write the results; return the exit code."""
     import tensorflow as tf
 
-    from sgob_tasks.detection.augmentation import Augmentation
-    from sgob_tasks.detection.batches import Batches
-    from sgob_tasks.detection.dataset import read_coco
-    from sgob_tasks.detection.model import MaskRCNN
+    from sgob_tasks.detection.data.augmentation import Augmentation
+    from sgob_tasks.detection.data.batches import Batches
+    from sgob_tasks.detection.data.coco import read_coco
+    from sgob_tasks.detection.network.model import MaskRCNN
     from sgob_tasks.detection.parameters import TrainingParameters, read_parameters
-    from sgob_tasks.detection.training import Training, say
+    from sgob_tasks.detection.training.loop import Training, say
 
     parameters = read_parameters(job, TrainingParameters)
     folder = job / "input" / "dataset"
@@ -109,8 +109,8 @@ def _train(job: Path, ranks: Ranks, interruption: Interruption, started: float) 
 
 
 def _start_from(path: Path, model: MaskRCNN, parameters: TrainingParameters) -> None:
-    from sgob_tasks.detection.heads import CLASS_LAYERS
-    from sgob_tasks.detection.weights import load_weights
+    from sgob_tasks.detection.network.heads import CLASS_LAYERS
+    from sgob_tasks.detection.weights.layers import load_weights
 
     load_weights(model.layers(), path, skip=CLASS_LAYERS if parameters.new_classes else ())
 
@@ -127,12 +127,12 @@ def _finish(
     started: float,
 ) -> None:
     """Write the model, its detections on the held-out pictures, and how good they are."""
-    from sgob_tasks.detection.checkpoint import write_json
-    from sgob_tasks.detection.evaluation import evaluate
-    from sgob_tasks.detection.inference import Detector
-    from sgob_tasks.detection.model_files import ModelInfo, save_model
-    from sgob_tasks.detection.training import say
-    from sgob_tasks.detection.validation import detect_dataset
+    from sgob_tasks.detection.evaluation.average_precision import evaluate
+    from sgob_tasks.detection.files import write_json
+    from sgob_tasks.detection.inference.detector import Detector
+    from sgob_tasks.detection.training.loop import say
+    from sgob_tasks.detection.training.validation import detect_dataset
+    from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
 
     def make_room() -> None:
         if interruption.requested:

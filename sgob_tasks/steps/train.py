@@ -13,7 +13,7 @@ from typing import Any
 from sgob_tasks.config import Settings
 from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.evaluate import evaluate_with_context
-from sgob_tasks.detection.voc import voc_to_coco
+from sgob_tasks.detection.data.voc import voc_to_coco
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job

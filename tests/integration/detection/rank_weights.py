@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from sgob_tasks.detection import distributed
-from sgob_tasks.detection.batches import Batches
-from sgob_tasks.detection.dataset import read_coco
-from sgob_tasks.detection.model import MaskRCNN
+from sgob_tasks.detection.data.batches import Batches
+from sgob_tasks.detection.data.coco import read_coco
+from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.parameters import TrainingParameters, read_parameters
-from sgob_tasks.detection.training import Training
+from sgob_tasks.detection.training import distributed
+from sgob_tasks.detection.training.loop import Training
 
 
 def main(job: Path, stop_at: int | None) -> None:

@@ -61,7 +61,7 @@ MODULES = closure()
 
 def test_the_programs_are_found() -> None:
     assert set(ENTRY_POINTS) <= set(MODULES)
-    assert {"sgob_tasks", "sgob_tasks.detection.model", "sgob_tasks.errors"} <= set(MODULES)
+    assert {"sgob_tasks", "sgob_tasks.detection.network.model", "sgob_tasks.errors"} <= set(MODULES)
     assert not {name for name in MODULES if name.startswith(("sgob_tasks.store", "sgob_tasks.steps"))}
 
 

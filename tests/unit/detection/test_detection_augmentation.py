@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgob_tasks.detection.augmentation import Augmentation, augment, mirror, recolour, rescale
+from sgob_tasks.detection.data.augmentation import Augmentation, augment, mirror, recolour, rescale
 
 SIDE = 64
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sgob_tasks.detection.batches import Batches, prefetch
 from sgob_tasks.detection.config import preset_config
-from sgob_tasks.detection.dataset import read_coco
-from sgob_tasks.detection.split import split_of
-from sgob_tasks.detection.voc import parse_voc, voc_to_coco
+from sgob_tasks.detection.data.batches import Batches, prefetch
+from sgob_tasks.detection.data.coco import read_coco
+from sgob_tasks.detection.data.split import split_of
+from sgob_tasks.detection.data.voc import parse_voc, voc_to_coco
 from sgob_tasks.errors import InputError
 
 COCO: dict[str, Any] = {

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sgob_tasks.detection.config import preset_config
-from sgob_tasks.detection.evaluation import evaluate
-from sgob_tasks.detection.selection import candidates, select
+from sgob_tasks.detection.evaluation.average_precision import evaluate
+from sgob_tasks.detection.inference.selection import candidates, select
 from sgob_tasks.errors import InputError
 
 

@@ -15,9 +15,9 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from sgob_tasks.detection import boxes as geometry
-from sgob_tasks.detection.anchors import level_anchors, pyramid_anchors
 from sgob_tasks.detection.config import preset_config
 from sgob_tasks.detection.masks import decode_mask, encode_mask, paste_mask, shrink_mask
+from sgob_tasks.detection.network.anchors import level_anchors, pyramid_anchors
 from sgob_tasks.detection.pictures import into_square, load_picture
 from sgob_tasks.errors import InputError
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgob_tasks.detection import infer, train
-from sgob_tasks.detection.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from sgob_tasks.detection.config import config_from_json, preset_config
 from sgob_tasks.detection.parameters import InferenceParameters, TrainingParameters, read_parameters
-from sgob_tasks.detection.schedule import learning_rate, progress
+from sgob_tasks.detection.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from sgob_tasks.detection.training.schedule import learning_rate, progress
 from sgob_tasks.errors import InputError
 
 

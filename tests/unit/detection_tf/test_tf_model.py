@@ -18,15 +18,15 @@ import tensorflow as tf
 from PIL import Image
 
 from sgob_tasks.detection import infer
-from sgob_tasks.detection.batches import Batch
 from sgob_tasks.detection.config import DetectorConfig, preset_config
-from sgob_tasks.detection.heads import CLASS_LAYERS
-from sgob_tasks.detection.inference import Detector
-from sgob_tasks.detection.model import MaskRCNN
-from sgob_tasks.detection.model_files import ModelInfo, load_model, save_model
+from sgob_tasks.detection.data.batches import Batch
+from sgob_tasks.detection.inference.detector import Detector
+from sgob_tasks.detection.network.heads import CLASS_LAYERS
+from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.parameters import TrainingParameters
-from sgob_tasks.detection.training import TrainingStep, trained_variables
-from sgob_tasks.detection.weights import load_weights, read_h5, save_weights
+from sgob_tasks.detection.training.loop import TrainingStep, trained_variables
+from sgob_tasks.detection.weights.layers import load_weights, read_h5, save_weights
+from sgob_tasks.detection.weights.model_files import ModelInfo, load_model, save_model
 from sgob_tasks.errors import InputError
 
 CLASSES = ("horse", "dragon", "lance")

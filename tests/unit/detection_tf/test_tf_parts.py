@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgob_tasks.detection import boxes as geometry
-from sgob_tasks.detection import tensors
-from sgob_tasks.detection.anchors import pyramid_anchors
 from sgob_tasks.detection.config import DetectorConfig, preset_config
-from sgob_tasks.detection.losses import smooth_l1, weighted_mean
-from sgob_tasks.detection.proposals import pool, propose, roi_level
-from sgob_tasks.detection.targets import Instances, anchor_targets, roi_targets
+from sgob_tasks.detection.network import tensors
+from sgob_tasks.detection.network.anchors import pyramid_anchors
+from sgob_tasks.detection.network.losses import smooth_l1, weighted_mean
+from sgob_tasks.detection.network.proposals import pool, propose, roi_level
+from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets
 
 STD = (0.1, 0.1, 0.2, 0.2)
 SEED = tf.constant([3, 4])

@@ -10,7 +10,7 @@ from typing import Any
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
-from sgob_tasks.detection.devices import cores_per_rank, use_devices
+from sgob_tasks.detection.training.devices import cores_per_rank, use_devices
 
 
 @dataclass(frozen=True)

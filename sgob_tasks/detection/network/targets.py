@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from sgob_tasks.detection import tensors
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network import tensors
 
 CROWD_OVERLAP = 1e-3
 """A box of which more than this share lies in a crowd region is no negative."""

@@ -18,9 +18,9 @@ from xml.etree import ElementTree as ET
 
 from PIL import Image
 
-from sgob_tasks.detection.checkpoint import write_json
+from sgob_tasks.detection.data.split import split_of
+from sgob_tasks.detection.files import write_json
 from sgob_tasks.detection.pictures import DECODING_ERRORS
-from sgob_tasks.detection.split import split_of
 from sgob_tasks.errors import InputError
 
 log = logging.getLogger(__name__)

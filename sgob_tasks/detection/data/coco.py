@@ -6,12 +6,12 @@ The format is described at https://cocodataset.org/#format-data. A data set is a
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError
 
 
@@ -68,20 +68,6 @@ class Dataset:
     def instance_count(self) -> int:
         """Number of all instances."""
         return sum(len(picture.instances) for picture in self.pictures)
-
-
-def load_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        InputError: it is missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(path, "file", path.name, error.strerror or str(error)) from error
-    except ValueError as error:
-        raise InputError(path, "file", path.name, f"is not JSON: {error}") from error
 
 
 def _entries(data: Any, source: Path, field: str) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import zipfile
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sgob_tasks.detection.files import write_durably
 from sgob_tasks.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -37,23 +37,6 @@ class TrainingState:
     elapsed_s: float
     finished: bool
     fingerprint: dict[str, Any]
-
-
-def write_durably(path: Path, write: Any) -> None:
-    """Call ``write(file)`` on a temporary file next to ``path``, bring it to the disk, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-    write_durably(path, lambda file: file.write(text.encode("utf-8")))
 
 
 def _found(folder: Path) -> list[Path]:

@@ -11,10 +11,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sgob_tasks.detection.augmentation import Augmentation, augment
 from sgob_tasks.detection.boxes import Array, normalise, xywh_to_corners
 from sgob_tasks.detection.config import DetectorConfig
-from sgob_tasks.detection.dataset import Dataset, Picture
+from sgob_tasks.detection.data.augmentation import Augmentation, augment
+from sgob_tasks.detection.data.coco import Dataset, Picture
 from sgob_tasks.detection.masks import decode_mask, shrink_mask
 from sgob_tasks.detection.pictures import Pixels, into_square, load_picture
 from sgob_tasks.errors import InputError

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
-from sgob_tasks.detection.targets import AnchorTargets, RoiTargets
+from sgob_tasks.detection.network.targets import AnchorTargets, RoiTargets
 
 
 def weighted_mean(values: Any, weights: Any) -> Any:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sgob_tasks.detection import distributed
-from sgob_tasks.detection.dataset import Dataset
-from sgob_tasks.detection.inference import Detector
+from sgob_tasks.detection.data.coco import Dataset
+from sgob_tasks.detection.inference.detector import Detector
 from sgob_tasks.detection.pictures import load_picture
+from sgob_tasks.detection.training import distributed
 
 
 def detect_dataset(

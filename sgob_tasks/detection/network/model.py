@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from sgob_tasks.detection import tensors
-from sgob_tasks.detection.anchors import pyramid_anchors
 from sgob_tasks.detection.config import DetectorConfig
-from sgob_tasks.detection.fpn import feature_model, used_levels
-from sgob_tasks.detection.heads import box_head, mask_head
-from sgob_tasks.detection.losses import box_losses, mask_loss, rpn_losses
-from sgob_tasks.detection.proposals import pool, propose
-from sgob_tasks.detection.rpn import rpn_model
-from sgob_tasks.detection.targets import Instances, anchor_targets, roi_targets
+from sgob_tasks.detection.network import tensors
+from sgob_tasks.detection.network.anchors import pyramid_anchors
+from sgob_tasks.detection.network.fpn import feature_model, used_levels
+from sgob_tasks.detection.network.heads import box_head, mask_head
+from sgob_tasks.detection.network.losses import box_losses, mask_loss, rpn_losses
+from sgob_tasks.detection.network.proposals import pool, propose
+from sgob_tasks.detection.network.rpn import rpn_model
+from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets
 
 
 class Regions(NamedTuple):

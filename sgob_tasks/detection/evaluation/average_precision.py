@@ -17,7 +17,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from sgob_tasks.detection.dataset import load_json
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError
 
 

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sgob_tasks.detection.checkpoint import write_durably
+from sgob_tasks.detection.files import write_durably
 from sgob_tasks.errors import InputError
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sgob_tasks.detection.backbone import batch_norm
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network.backbone import batch_norm
 
 layers = tf.keras.layers
 

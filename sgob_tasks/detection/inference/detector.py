@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from sgob_tasks.detection.boxes import corners_to_xywh, denormalise
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.inference.selection import Detection, Selected, candidates, select
 from sgob_tasks.detection.masks import encode_mask, paste_mask
-from sgob_tasks.detection.model import MaskRCNN
-from sgob_tasks.detection.model_files import load_model
+from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.pictures import Pixels, Placement, into_square
-from sgob_tasks.detection.selection import Detection, Selected, candidates, select
+from sgob_tasks.detection.weights.model_files import load_model
 
 
 class Detector:

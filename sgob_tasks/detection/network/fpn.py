@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sgob_tasks.detection.backbone import resnet
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network.backbone import resnet
 
 layers = tf.keras.layers
 

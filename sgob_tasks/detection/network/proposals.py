@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sgob_tasks.detection import tensors
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network import tensors
 
 
 def propose(logits: Any, deltas: Any, anchors: Any, config: DetectorConfig, count: int) -> Any:

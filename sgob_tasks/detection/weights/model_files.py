@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.detection.checkpoint import write_json
 from sgob_tasks.detection.config import DetectorConfig, config_from_json
-from sgob_tasks.detection.dataset import load_json
-from sgob_tasks.detection.model import MaskRCNN
-from sgob_tasks.detection.weights import load_weights, save_weights
+from sgob_tasks.detection.files import load_json, write_json
+from sgob_tasks.detection.network.model import MaskRCNN
+from sgob_tasks.detection.weights.layers import load_weights, save_weights
 from sgob_tasks.errors import InputError
 
 FORMAT = "sgob-mask-rcnn/1"

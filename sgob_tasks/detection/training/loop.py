@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sgob_tasks.detection import distributed
-from sgob_tasks.detection.batches import Batch, Batches, prefetch
-from sgob_tasks.detection.checkpoint import TrainingState, load_checkpoint, restore, save_checkpoint, write_durably
-from sgob_tasks.detection.model import MaskRCNN
+from sgob_tasks.detection.data.batches import Batch, Batches, prefetch
+from sgob_tasks.detection.files import write_durably
+from sgob_tasks.detection.network.model import MaskRCNN
+from sgob_tasks.detection.network.targets import Instances
 from sgob_tasks.detection.parameters import TrainingParameters
-from sgob_tasks.detection.schedule import learning_rate, progress
-from sgob_tasks.detection.targets import Instances
+from sgob_tasks.detection.training import distributed
+from sgob_tasks.detection.training.checkpoint import TrainingState, load_checkpoint, restore, save_checkpoint
+from sgob_tasks.detection.training.schedule import learning_rate, progress
 from sgob_tasks.errors import InputError, PermanentError
 
 LOSSES = ("rpn_class", "rpn_box", "class", "box", "mask")

@@ -1,0 +1,1 @@
+"""Training data: reading annotation formats, checking, splitting, sharding, augmenting, batching."""

@@ -1,0 +1,1 @@
+"""How good detections are: average precision, curves, confusion, mistakes, comparisons."""

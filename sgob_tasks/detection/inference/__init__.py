@@ -1,0 +1,1 @@
+"""Finding objects with a trained network."""

@@ -1,0 +1,1 @@
+"""The network itself: ResNet, feature pyramid, proposals, heads, their targets and losses."""

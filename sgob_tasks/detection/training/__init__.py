@@ -1,0 +1,1 @@
+"""Training on many ranks: the step, its schedule, checkpoints, the exchange between ranks."""

@@ -1,0 +1,1 @@
+"""Weights and models as files: reading any Matterport weights file, writing ours, exporting."""
