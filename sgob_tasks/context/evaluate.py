@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.dates import DateRange, parse_date
 from sgob_tasks.context.time_context import Seen, correct_picture
+from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.evaluation.average_precision import evaluate
 from sgob_tasks.errors import InputError
 

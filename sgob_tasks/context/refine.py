@@ -9,9 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.dates import DateRange, parse_date, parse_title_date
 from sgob_tasks.context.time_context import Correction, Seen, correct_picture
+from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.progress import track
 from sgob_tasks.store import detections as queries
 from sgob_tasks.store.tables import records

@@ -10,7 +10,7 @@ The score of class c for a box in a picture of a given date becomes ``score(c) *
 What a hard bound takes away is not lost: the box shows something. Its score goes to the look-alikes of the impossible
 class that were possible, in proportion to the box's own candidate scores; where the detector scored none of them, to
 the first possible look-alike of the table (bicycle: horse). The paper's own weights were not published; the bounds here
-are in ``classes.csv``.
+are in ``detection/classes.csv``.
 
 A box whose own class was possible stays as it is, whatever happens to its other candidates.
 """
@@ -21,8 +21,8 @@ import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sgob_tasks.context.classes import HARD, SOFT, ClassTable
 from sgob_tasks.context.dates import DateRange
+from sgob_tasks.detection.classes import HARD, SOFT, ClassTable
 
 CIRCA_MARGIN_YEARS = 10
 """Years by which a picture dated "ca." may be younger than it says."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from sgob_tasks.context.classes import ArtClass, ClassTable
+from sgob_tasks.detection.classes import ArtClass, ClassTable
 
 
 @dataclass(frozen=True)

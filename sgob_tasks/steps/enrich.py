@@ -8,8 +8,8 @@ from typing import Any
 
 from sgob_tasks.annotations.compose import compose_annotations
 from sgob_tasks.config import Settings
-from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.refine import apply_time_context
+from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.errors import PermanentError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.config import Settings
-from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.evaluate import evaluate_with_context
+from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.data.voc import voc_to_coco
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.steps import plan

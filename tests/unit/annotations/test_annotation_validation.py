@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sgob_tasks.annotations.model import description, object_tag
 from sgob_tasks.annotations.validation import problems
-from sgob_tasks.context.classes import ClassTable
+from sgob_tasks.detection.classes import ClassTable
 
 TAG = object_tag("/1/a", "http://www.wikidata.org/entity/Q726", "https://museum.example/a.jpg", (1, 2, 3, 4))
 TEXT = description("/1/a", "A knight.", "en", "https://museum.example/a.jpg")

@@ -267,16 +267,16 @@ def test_the_self_test_tells_what_is_wrong() -> None:
 
 def test_the_projects_wheel_is_named_by_its_content(tmp_path: Path) -> None:
     project = tmp_path / "project"
-    for name in ("pyproject.toml", "sgob_tasks/__init__.py", "sgob_tasks/context/classes.csv", "sgob_tasks/py.typed"):
+    for name in ("pyproject.toml", "sgob_tasks/__init__.py", "sgob_tasks/detection/classes.csv", "sgob_tasks/py.typed"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, project / name)
-    (project / "sgob_tasks" / "context" / "__init__.py").write_text("")
+    (project / "sgob_tasks" / "detection" / "__init__.py").write_text("")
     (project / "README.md").write_text("text")
     first = _project_wheel(project, tmp_path / "one")
     assert first == _project_wheel(project, tmp_path / "one")
     assert first.read_bytes() == _project_wheel(project, tmp_path / "two").read_bytes(), "the same bytes everywhere"
     names = zipfile.ZipFile(first).namelist()
-    assert {"sgob_tasks/__init__.py", "sgob_tasks/context/classes.csv"} <= set(names)
+    assert {"sgob_tasks/__init__.py", "sgob_tasks/detection/classes.csv"} <= set(names)
     (project / "sgob_tasks" / "__init__.py").write_text("# changed")
     assert _project_wheel(project, tmp_path / "one").name != first.name
     with pytest.raises(InputError, match=r"pyproject\.toml"):

@@ -174,4 +174,4 @@ def test_the_code_is_named_by_its_content(tmp_path: Path) -> None:
 
 def test_the_real_package_holds_what_jobs_need() -> None:
     files = package_files()
-    assert {"sgob_tasks/errors.py", "sgob_tasks/detection/infer.py", "sgob_tasks/context/classes.csv"} <= set(files)
+    assert {"sgob_tasks/errors.py", "sgob_tasks/detection/infer.py", "sgob_tasks/detection/classes.csv"} <= set(files)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sgob_tasks.context.classes import ClassTable
 from sgob_tasks.context.dates import DateRange
 from sgob_tasks.context.time_context import Correction, Seen, correct, correct_picture, iou, weight
+from sgob_tasks.detection.classes import ClassTable
 
 TABLE = ClassTable.load()
 OLD = DateRange(1480, 1485)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sgob_tasks.context.classes import CLASSES_CSV, COLUMNS, ClassTable
+from sgob_tasks.detection.classes import CLASSES_CSV, COLUMNS, ClassTable
 from sgob_tasks.errors import InputError
 from tests.reference import reference_files
 
