@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sgob_tasks.errors import InputError
 
@@ -64,17 +66,72 @@ class Placement:
         return moved
 
 
-def load_picture(path: Path) -> Pixels:
-    """Return the ``[height, width, 3]`` RGB pixels of a picture file, turned as its EXIF orientation says.
+class Encoded(Protocol):
+    """What holds an encoded picture: a ``Path``, or a picture of a data set. Its text names it in messages."""
+
+    def read_bytes(self) -> bytes:
+        """Return the encoded picture."""
+
+
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+"""The EXIF orientations that swap width and height."""
+
+
+def _refusal(source: object, error: BaseException) -> InputError:
+    reason = "is in no known format" if isinstance(error, UnidentifiedImageError) else error
+    return InputError(source, "picture", Path(str(source)).name, f"cannot be decoded: {reason}")
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture as it is shown, from its header alone.
+
+    Raises:
+        InputError: the file is missing or no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+            return (height, width) if picture.getexif().get(_ORIENTATION) in _TURNED else (width, height)
+    except DECODING_ERRORS as error:
+        raise _refusal(path, error) from error
+
+
+def decode_picture(content: bytes, source: object) -> tuple[Image.Image, str]:
+    """Decode a picture wholly.
+
+    Args:
+        content: the file.
+        source: names it in messages.
+
+    Returns:
+        The RGB picture, turned as its EXIF orientation says, and the name of its format, such as ``JPEG``.
+
+    Raises:
+        InputError: it is no picture, cut short or too large to be decoded safely.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            name = picture.format or ""
+            return ImageOps.exif_transpose(picture).convert("RGB"), name
+    except DECODING_ERRORS as error:
+        raise _refusal(source, error) from error
+
+
+def load_picture(source: Encoded) -> Pixels:
+    """Return the ``[height, width, 3]`` RGB pixels of a picture, turned as its EXIF orientation says.
+
+    Args:
+        source: a file's path, or a picture of a data set, wherever that is stored.
 
     Raises:
         InputError: the file is missing, no picture, cut short or too large to be decoded safely.
     """
     try:
-        with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except DECODING_ERRORS as error:
-        raise InputError(path, "picture", path.name, f"cannot be decoded: {error}") from error
+        content = source.read_bytes()
+    except OSError as error:
+        raise _refusal(source, error) from error
+    return np.asarray(decode_picture(content, source)[0])
 
 
 def into_square(pixels: Pixels, side: int) -> tuple[Pixels, Placement]:

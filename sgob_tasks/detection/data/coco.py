@@ -1,73 +1,30 @@
-"""COCO-format data sets: reading and checking them.
+"""COCO-format data sets: reading, checking and writing them.
 
 The format is described at https://cocodataset.org/#format-data. A data set is a folder with ``train.json`` and
-``val.json``; a picture's ``file_name`` is relative to its subfolder ``images``.
+``val.json``; a picture's ``file_name`` is relative to its subfolder ``images``. Fields that the format does not know
+are kept as ``extras``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pycocotools import mask as rle_codec
+
+from sgob_tasks.detection.data.dataset import Box, Dataset, Instance, Picture, fit_box, json_value
+from sgob_tasks.detection.data.problems import Problems
 from sgob_tasks.detection.files import load_json
+from sgob_tasks.detection.masks import decode_mask
 from sgob_tasks.errors import InputError
 
+__all__ = ["Dataset", "Instance", "Picture", "read_coco", "to_coco"]
 
-@dataclass(frozen=True)
-class Instance:
-    """One object in a picture.
-
-    Attributes:
-        class_index: 1 and up, into the data set's classes.
-        box: ``(x, y, width, height)`` in pixels.
-        crowd: a region of many objects, neither right nor wrong to find.
-        segmentation: COCO polygons or run-length code, or None where no mask is known.
-    """
-
-    class_index: int
-    box: tuple[float, float, float, float]
-    crowd: bool
-    segmentation: Any
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture and what is in it. ``path`` is absolute; ``width`` and ``height`` are pixels."""
-
-    picture_id: int
-    path: Path
-    width: int
-    height: int
-    instances: tuple[Instance, ...]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One split of a data set.
-
-    Attributes:
-        source: the annotation file.
-        classes: names, in the order of the network's classes 1 and up.
-        category_ids: COCO category of each class.
-        pictures: in the order of their ids.
-    """
-
-    source: Path
-    classes: tuple[str, ...]
-    category_ids: tuple[int, ...]
-    pictures: tuple[Picture, ...]
-
-    @property
-    def instances_with_mask(self) -> int:
-        """Number of instances whose mask is known."""
-        return sum(instance.segmentation is not None for picture in self.pictures for instance in picture.instances)
-
-    @property
-    def instance_count(self) -> int:
-        """Number of all instances."""
-        return sum(len(picture.instances) for picture in self.pictures)
+_IMAGE_FIELDS = frozenset({"id", "file_name", "width", "height"})
+_ANNOTATION_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation"})
 
 
 def _entries(data: Any, source: Path, field: str) -> list[dict[str, Any]]:
@@ -84,28 +41,36 @@ def _whole(entry: dict[str, Any], source: Path, where: str, field: str, at_least
     return value
 
 
-def _box(value: Any, source: Path, where: str, width: int, height: int) -> tuple[float, float, float, float]:
-    numbers = isinstance(value, list) and all(isinstance(side, (int, float)) for side in value)
-    if not numbers or len(value) != 4:
+def _expect(holds: bool, source: Path, field: str, value: Any, reason: str) -> None:
+    if not holds:
+        raise InputError(source, field, value, reason)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _box(value: Any, source: Path, where: str, width: int, height: int) -> Box:
+    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(side) for side in value):
         raise InputError(source, f"{where}.bbox", value, "must be [x, y, width, height]")
-    x, y, w, h = (float(side) for side in value)
-    if not (w > 0 and h > 0):
-        raise InputError(source, f"{where}.bbox", value, "must have a positive width and height")
-    if x < -1 or y < -1 or x + w > width + 1 or y + h > height + 1:
-        raise InputError(source, f"{where}.bbox", value, f"lies outside its picture of {width} x {height} pixels")
-    left, top = max(x, 0.0), max(y, 0.0)
-    return left, top, min(x + w, width) - left, min(y + h, height) - top
+    try:
+        return fit_box(value, width, height)
+    except (ValueError, OverflowError) as error:
+        raise InputError(source, f"{where}.bbox", value, str(error)) from error
 
 
 def _categories(data: Any, source: Path, wanted: tuple[str, ...] | None) -> dict[str, int]:
     """Return category ids by name, in the order of the network's classes."""
     found: dict[str, int] = {}
     entries = _entries(data, source, "categories")
-    for index, entry in enumerate(sorted(entries, key=lambda entry: entry.get("id", 0))):
-        name = entry.get("name")
+    ids = [_whole(entry, source, f"categories[{index}]", "id") for index, entry in enumerate(entries)]
+    for index in sorted(range(len(entries)), key=ids.__getitem__):
+        name = entries[index].get("name")
         if not isinstance(name, str) or not name or name in found:
             raise InputError(source, f"categories[{index}].name", name, "must be a name that occurs once")
-        found[name] = _whole(entry, source, f"categories[{index}]", "id")
+        if ids[index] in found.values():
+            raise InputError(source, f"categories[{index}].id", ids[index], "occurs twice")
+        found[name] = ids[index]
     if wanted is None:
         return found
     missing = [name for name in wanted if name not in found]
@@ -114,57 +79,144 @@ def _categories(data: Any, source: Path, wanted: tuple[str, ...] | None) -> dict
     return {name: found[name] for name in wanted}
 
 
-def _instances(
-    data: Any, source: Path, indices: dict[int, int], sizes: dict[int, tuple[int, int]]
-) -> dict[int, list[Instance]]:
-    """Return the checked instances of each picture id; those of other categories are left out."""
-    known = {entry.get("id") for entry in _entries(data, source, "categories")}
-    result: dict[int, list[Instance]] = defaultdict(list)
-    for index, entry in enumerate(_entries(data, source, "annotations")):
-        where = f"annotations[{index}]"
-        picture_id = _whole(entry, source, where, "image_id")
-        if picture_id not in sizes:
-            raise InputError(source, f"{where}.image_id", picture_id, "is the id of no picture")
-        category = _whole(entry, source, where, "category_id")
-        if category not in known:
-            raise InputError(source, f"{where}.category_id", category, "is the id of no category")
-        if category not in indices:
-            continue
-        box = _box(entry.get("bbox"), source, where, *sizes[picture_id])
-        segmentation = entry.get("segmentation") or None
-        result[picture_id].append(Instance(indices[category], box, bool(entry.get("iscrowd", 0)), segmentation))
-    return result
+def _supercategories(data: Any, source: Path, names: dict[str, int]) -> tuple[str, ...]:
+    """Return the super-category of each class; nothing at all where none has one."""
+    kinds = {entry.get("name"): entry.get("supercategory") for entry in _entries(data, source, "categories")}
+    result = tuple(str(kinds[name] or "") for name in names)
+    return result if any(result) else ()
 
 
-def read_coco(source: Path, images: Path, classes: tuple[str, ...] | None = None) -> Dataset:
-    """Read a COCO annotation file.
+def _images(data: Any, source: Path, images: Path, problems: Problems) -> tuple[dict[int, Picture], set[int]]:
+    """Return the pictures, without instances, by id, and the ids of those that were left out."""
+    found: dict[int, Picture] = {}
+    left_out: set[int] = set()
+    for index, entry in enumerate(_entries(data, source, "images")):
+        where = f"images[{index}]"
+        try:
+            picture = _image(entry, source, where, images, found)
+        except InputError as error:
+            problems.report("picture", error)
+            picture_id = entry.get("id")
+            if isinstance(picture_id, int) and picture_id not in found:
+                left_out.add(picture_id)
+        else:
+            found[picture.picture_id] = picture
+    return found, left_out - found.keys()
+
+
+def _image(entry: dict[str, Any], source: Path, where: str, images: Path, before: Container[int]) -> Picture:
+    picture_id = _whole(entry, source, where, "id")
+    if picture_id in before:
+        raise InputError(source, f"{where}.id", picture_id, "occurs twice")
+    name = entry.get("file_name")
+    plain = isinstance(name, str) and name and "\0" not in name
+    if not isinstance(name, str) or not plain or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(source, f"{where}.file_name", name, "must be a path below the images folder")
+    width, height = (_whole(entry, source, where, side, 1) for side in ("width", "height"))
+    extras = {field: json_value(value) for field, value in entry.items() if field not in _IMAGE_FIELDS}
+    return Picture(picture_id, images / name, width, height, (), name, extras)
+
+
+def _instance(
+    entry: dict[str, Any], source: Path, where: str, picture: Picture, known: set[int], indices: dict[int, int]
+) -> Instance | None:
+    """Return a checked instance; None where its category is not wanted."""
+    category = _whole(entry, source, where, "category_id")
+    if category not in known:
+        raise InputError(source, f"{where}.category_id", category, "is the id of no category")
+    if category not in indices:
+        return None
+    box = _box(entry.get("bbox"), source, where, picture.width, picture.height)
+    area = entry.get("area")
+    extras = {field: json_value(value) for field, value in entry.items() if field not in _ANNOTATION_FIELDS}
+    return Instance(
+        indices[category],
+        box,
+        bool(entry.get("iscrowd", 0)),
+        entry.get("segmentation") or None,
+        float(area) if isinstance(area, (int, float)) and 0 < area < float("inf") else None,
+        extras,
+    )
+
+
+def read_coco(
+    source: Path, images: Path, classes: tuple[str, ...] | None = None, problems: Problems | None = None
+) -> Dataset:
+    """Read a COCO annotation file. The pictures themselves are not looked at.
 
     Args:
         source: the JSON file.
         images: folder that ``file_name`` is relative to.
         classes: names to use, in this order; None takes all categories in the order of their ids.
+        problems: collects what does not hold and is left out: pictures and boxes, each alone. None raises.
 
     Raises:
-        InputError: what does not hold, named by its place in the file.
+        InputError: what does not hold, named by its place in the file; with ``problems`` only what spoils all of it.
     """
+    problems = problems if problems is not None else Problems(strict=True)
     data = load_json(source)
     categories = _categories(data, source, classes)
     indices = {category: index for index, category in enumerate(categories.values(), 1)}
-    files: dict[int, Path] = {}
-    sizes: dict[int, tuple[int, int]] = {}
-    for index, entry in enumerate(_entries(data, source, "images")):
-        where = f"images[{index}]"
-        picture_id = _whole(entry, source, where, "id")
-        if picture_id in files:
-            raise InputError(source, f"{where}.id", picture_id, "occurs twice")
-        name = entry.get("file_name")
-        if not isinstance(name, str) or not name or Path(name).is_absolute() or ".." in Path(name).parts:
-            raise InputError(source, f"{where}.file_name", name, "must be a path below the images folder")
-        files[picture_id] = images / name
-        sizes[picture_id] = (_whole(entry, source, where, "width", 1), _whole(entry, source, where, "height", 1))
-    instances = _instances(data, source, indices, sizes)
-    pictures = tuple(
-        Picture(picture_id, files[picture_id], *sizes[picture_id], tuple(instances[picture_id]))
-        for picture_id in sorted(files)
-    )
-    return Dataset(source, tuple(categories), tuple(categories.values()), pictures)
+    known = {entry["id"] for entry in _entries(data, source, "categories")}
+    pictures, left_out = _images(data, source, images, problems)
+    instances: dict[int, list[Instance]] = defaultdict(list)
+    for index, entry in enumerate(_entries(data, source, "annotations")):
+        where = f"annotations[{index}]"
+        try:
+            picture_id = _whole(entry, source, where, "image_id")
+            if picture_id in left_out:
+                continue  # reported with its picture
+            _expect(picture_id in pictures, source, f"{where}.image_id", picture_id, "is the id of no picture")
+            instance = _instance(entry, source, where, pictures[picture_id], known, indices)
+        except InputError as error:
+            problems.report("label" if error.field.endswith("category_id") else "box", error)
+        else:
+            if instance is not None:
+                instances[picture_id].append(instance)
+    filled = (replace(pictures[picture_id], instances=tuple(instances[picture_id])) for picture_id in sorted(pictures))
+    kinds = _supercategories(data, source, categories)
+    return Dataset(source, tuple(categories), tuple(categories.values()), tuple(filled), kinds)
+
+
+def _area(instance: Instance, picture: Picture) -> float:
+    """Return the pixels of an instance: as the source says, else of its mask, else of its box."""
+    if instance.area is not None:
+        return instance.area
+    if instance.segmentation is None:
+        return instance.box[2] * instance.box[3]
+    if isinstance(instance.segmentation, list):
+        codes = rle_codec.frPyObjects(instance.segmentation, picture.height, picture.width)
+        return float(rle_codec.area(rle_codec.merge(codes)))
+    return float(decode_mask(instance.segmentation, picture.width, picture.height, str(picture)).sum())
+
+
+def to_coco(dataset: Dataset) -> dict[str, Any]:
+    """Return a data set as a COCO document: what :func:`read_coco` reads back as the same data set.
+
+    Raises:
+        InputError: a mask whose area has to be counted does not hold.
+    """
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for picture in dataset.pictures:
+        size = {"width": picture.width, "height": picture.height}
+        name = picture.file_name or picture.path.name
+        images.append({**picture.extras, "id": picture.picture_id, "file_name": name, **size})
+        for instance in picture.instances:
+            entry: dict[str, Any] = {
+                "id": len(annotations) + 1,
+                "image_id": picture.picture_id,
+                "category_id": dataset.category_ids[instance.class_index - 1],
+                "bbox": list(instance.box),
+                "area": _area(instance, picture),
+                "iscrowd": int(instance.crowd),
+            }
+            if instance.segmentation is not None:
+                entry["segmentation"] = instance.segmentation
+            annotations.append({**instance.extras, **entry})
+    kinds = dataset.supercategories or ("",) * len(dataset.classes)
+    categories = [
+        {"id": category, "name": name, "supercategory": kind}
+        for category, name, kind in zip(dataset.category_ids, dataset.classes, kinds, strict=True)
+    ]
+    return {"images": images, "categories": categories, "annotations": annotations}

@@ -1,71 +1,33 @@
-"""Pascal VOC annotations to a COCO data set: how DEArt's release becomes what training reads.
+"""Pascal VOC annotations, the format of DEArt's release: reading them, and turning a folder into COCO files.
 
 The format: one XML file per picture with ``filename``, ``size`` and an ``object`` per box (``name``, ``pose``,
-``truncated``, ``difficult``, ``bndbox``). Its pixels count from 1, ends included.
+``truncated``, ``difficult``, ``bndbox``). Its pixels count from 1, ends included. See "The PASCAL Visual Object
+Classes Challenge 2012 (VOC2012) Development Kit", section 10, for the format and section 4 for ``ImageSets``.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from PIL import Image
-
+from sgob_tasks.detection.data.coco import to_coco
+from sgob_tasks.detection.data.dataset import SPLITS, Dataset, fit_box
+from sgob_tasks.detection.data.find import PictureFinder
+from sgob_tasks.detection.data.labels import LabelledObject, LabelledPicture, build_dataset, clean_label, select_classes
+from sgob_tasks.detection.data.problems import Problems
 from sgob_tasks.detection.data.split import split_of
 from sgob_tasks.detection.files import write_json
-from sgob_tasks.detection.pictures import DECODING_ERRORS
+from sgob_tasks.detection.pictures import picture_size
 from sgob_tasks.errors import InputError
 
-log = logging.getLogger(__name__)
-
-SPLITS = ("train", "val", "test")
-
-
-@dataclass(frozen=True)
-class VocObject:
-    """One box of an annotation: ``box`` is COCO's ``(x, y, width, height)`` in pixels."""
-
-    name: str
-    box: tuple[float, float, float, float]
-    pose: str
-    truncated: bool
-    difficult: bool
-
-
-@dataclass(frozen=True)
-class VocPicture:
-    """One annotation file: the picture's file name, its size in pixels, its boxes."""
-
-    file_name: str
-    width: int
-    height: int
-    objects: tuple[VocObject, ...]
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What a conversion gave.
-
-    Attributes:
-        pictures: pictures by split.
-        boxes: boxes by split.
-        classes: class names in the order of their category ids.
-        boxes_per_class: over all splits.
-        skipped: what was left out and why, one line each.
-    """
-
-    pictures: dict[str, int]
-    boxes: dict[str, int]
-    classes: tuple[str, ...]
-    boxes_per_class: dict[str, int]
-    skipped: tuple[str, ...]
+_NOT_EXTRAS = frozenset({"filename", "folder", "path", "segmented", "difficult", "width", "height"})
+_YEARS = frozenset({"year", "year_from", "year_to"})
 
 
 def _text(node: ET.Element, tag: str, source: Path, where: str) -> str:
@@ -86,38 +48,48 @@ def _number(node: ET.Element, tag: str, source: Path, where: str) -> float:
     return value
 
 
-def _object(node: ET.Element, source: Path, where: str, width: int, height: int) -> VocObject:
+def _object(node: ET.Element, source: Path, where: str, width: int, height: int) -> LabelledObject:
+    label = clean_label(_text(node, "name", source, where))
     box = node.find("bndbox")
     if box is None:
         raise InputError(source, f"{where}bndbox", None, "is missing")
     inside = f"{where}bndbox/"
     x1, y1, x2, y2 = (_number(box, tag, source, inside) for tag in ("xmin", "ymin", "xmax", "ymax"))
-    # Tools disagree by a pixel (labels from 0, ends left out): what is one pixel outside is cut, more is an error.
-    if min(x1, y1) < 0 or x2 > width + 1 or y2 > height + 1:
-        raise InputError(source, f"{where}bndbox", [x1, y1, x2, y2], f"outside the picture of {width} x {height}")
-    left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
-    right, bottom = min(x2, float(width)), min(y2, float(height))
-    if right <= left or bottom <= top:
-        raise InputError(source, f"{where}bndbox", [x1, y1, x2, y2], "has no area")
-    return VocObject(
-        _text(node, "name", source, where),
-        (left, top, right - left, bottom - top),
-        (node.findtext("pose") or "Unspecified").strip(),
-        (node.findtext("truncated") or "0").strip() == "1",
-        (node.findtext("difficult") or "0").strip() == "1",
-    )
+    try:
+        fitted = fit_box((x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1), width, height)
+    except ValueError as error:
+        raise InputError(source, f"{where}bndbox", [x1, y1, x2, y2], str(error)) from error
+    extras = {
+        "pose": (node.findtext("pose") or "Unspecified").strip(),
+        "truncated": (node.findtext("truncated") or "0").strip() == "1",
+        "difficult": (node.findtext("difficult") or "0").strip() == "1",
+    }
+    return LabelledObject(label, fitted, None, extras)
 
 
-def parse_voc(content: bytes, source: Path) -> VocPicture:
+def _extras(root: ET.Element) -> dict[str, Any]:
+    """Return the plain text fields of an annotation that its format does not need: style, title, year, ..."""
+    found: dict[str, Any] = {}
+    for node in root:
+        text = (node.text or "").strip()
+        if len(node) == 0 and text and node.tag not in _NOT_EXTRAS:
+            is_year = node.tag in _YEARS and text.lstrip("-").isdecimal() and text.isascii()
+            found[node.tag] = int(text) if is_year else text
+    return found
+
+
+def parse_voc(content: bytes, source: Path, problems: Problems | None = None) -> LabelledPicture:
     """Read one annotation document.
 
     Args:
         content: of the file.
         source: its path, for messages.
+        problems: collects what is wrong with single objects, which are left out. None raises.
 
     Raises:
-        InputError: what does not hold, by file, field and value.
+        InputError: what does not hold, by file, field and value; with ``problems`` only what spoils all of the file.
     """
+    problems = problems if problems is not None else Problems(strict=True)
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         raise InputError(source, "document type", content[:60], "is not allowed")
     try:
@@ -135,45 +107,111 @@ def parse_voc(content: bytes, source: Path) -> VocPicture:
     name = _text(root, "filename", source, "")
     if Path(name).name != name:
         raise InputError(source, "filename", name, "must be a plain file name")
-    nodes = enumerate(root.findall("object"), 1)
-    objects = tuple(_object(node, source, f"object[{index}]/", width, height) for index, node in nodes)
-    return VocPicture(name, width, height, objects)
+    objects: list[LabelledObject] = []
+    for index, node in enumerate(root.findall("object"), 1):
+        try:
+            objects.append(_object(node, source, f"object[{index}]/", width, height))
+        except InputError as error:
+            problems.report("label" if error.field.endswith("]/name") else "box", error)
+    return LabelledPicture(name, width, height, tuple(objects), _extras(root))
 
 
-def _read(path: Path, images: Path, before: Container[str]) -> VocPicture:
-    """Read an annotation file and check it against its picture and the file names that came ``before``."""
-    try:
-        picture = parse_voc(path.read_bytes(), path)
-    except OSError as error:
-        raise InputError(path, "file", path.name, error.strerror or str(error)) from error
-    if picture.file_name in before:
-        raise InputError(path, "filename", picture.file_name, "another annotation file names it too")
-    file = images / picture.file_name
-    try:
-        with Image.open(file) as opened:
-            found = opened.size
-    except DECODING_ERRORS as error:
-        raise InputError(path, "filename", picture.file_name, "is no picture in the images folder") from error
-    if found != (picture.width, picture.height):
-        raise InputError(path, "size", [picture.width, picture.height], f"the picture is {found[0]} x {found[1]}")
-    return picture
+def read_voc(files: Sequence[Path], images: Path, source: Path, problems: Problems | None = None) -> Dataset:
+    """Read annotation files. Of the pictures only the size is looked at.
 
+    A picture is looked for by the annotation's ``filename``, then by the annotation file's own name, in the folder
+    ``images`` and then in its subfolders: archives come in parts, and tools write wrong endings.
 
-def _read_all(files: Sequence[Path], images: Path, strict: bool) -> tuple[dict[str, VocPicture], list[str]]:
-    """Return the pictures by file name, and what was left out and why."""
-    pictures: dict[str, VocPicture] = {}
-    skipped: list[str] = []
+    Args:
+        files: the XML files.
+        images: folder of the pictures.
+        source: names the data set.
+        problems: collects what does not hold and is left out: annotation files, pictures, single boxes. None raises.
+
+    Raises:
+        InputError: what does not hold, by file, field and value.
+    """
+    problems = problems if problems is not None else Problems(strict=True)
+    finder = PictureFinder(images)
+    members: dict[Path, LabelledPicture] = {}
     for path in files:
         try:
-            picture = _read(path, images, pictures)
+            picture = parse_voc(_content(path), path, problems)
         except InputError as error:
-            if strict:
-                raise
-            log.warning("left out: %s", error)
-            skipped.append(str(error))
+            problems.report("document", error)
+            continue
+        try:
+            file = _file(picture, path, finder, members)
+        except InputError as error:
+            problems.report("picture", error)
         else:
-            pictures[picture.file_name] = picture
-    return pictures, skipped
+            members[file] = replace(picture, file_name=file.relative_to(images).as_posix())
+    return build_dataset(source, ((picture, file) for file, picture in members.items()))
+
+
+def _file(picture: LabelledPicture, path: Path, finder: PictureFinder, before: Container[Path]) -> Path:
+    """Return the checked file of the picture that the annotation file ``path`` describes."""
+    file = finder.find(picture.file_name, or_stem=path.stem)
+    if file is None:
+        raise InputError(path, "filename", picture.file_name, "is no picture in the images folder")
+    if file in before:
+        raise InputError(path, "filename", picture.file_name, "another annotation file names it too")
+    found = picture_size(file)
+    if found != (picture.width, picture.height):
+        size = [picture.width, picture.height]
+        raise InputError(path, "size", size, f"the picture is {found[0]} x {found[1]}")
+    return file
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "file", path.name, error.strerror or str(error)) from error
+
+
+def image_sets(folder: Path) -> dict[str, str]:
+    """Return the split of each picture id (name without ending) that ``folder/*.txt`` lists.
+
+    ``train.txt``, ``val.txt`` and ``test.txt`` hold an id per line, perhaps followed by a flag. ``trainval.txt`` is
+    used where neither of the first two is there; its pictures' split is the empty text: still to be divided.
+
+    Raises:
+        InputError: a list cannot be read, or two of them name the same picture.
+    """
+    lists = {split: folder / f"{split}.txt" for split in SPLITS if (folder / f"{split}.txt").is_file()}
+    if not lists.keys() & {"train", "val"} and (folder / "trainval.txt").is_file():
+        lists[""] = folder / "trainval.txt"
+    found: dict[str, str] = {}
+    for split, path in lists.items():
+        try:
+            lines = path.read_text("utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(path, "file", path.name, str(error)) from error
+        for number, line in enumerate(lines, 1):
+            name = line.split()[0] if line.strip() else ""
+            if name and found.setdefault(name, split) != split:
+                raise InputError(path, f"line {number}", name, f"is in the list {found[name] or 'trainval'} too")
+    return found
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion gave.
+
+    Attributes:
+        pictures: pictures by split.
+        boxes: boxes by split.
+        classes: class names in the order of their category ids.
+        boxes_per_class: over all splits.
+        skipped: what was left out and why, one line each.
+    """
+
+    pictures: dict[str, int]
+    boxes: dict[str, int]
+    classes: tuple[str, ...]
+    boxes_per_class: dict[str, int]
+    skipped: tuple[str, ...]
 
 
 def _link(source: Path, target: Path) -> None:
@@ -200,7 +238,8 @@ def voc_to_coco(
 
     Writes ``train.json``, ``val.json``, ``test.json`` where a test share is asked for, and ``images/`` (hard links
     where possible). Which split a picture is in depends on its file name only. There are no masks: the annotations
-    have no ``segmentation``, and training leaves the mask loss out for them.
+    have no ``segmentation``, and training leaves the mask loss out for them. For large data sets see
+    ``prepare.prepare_dataset``.
 
     Args:
         folder: the Pascal VOC folder.
@@ -209,7 +248,7 @@ def voc_to_coco(
         val_fraction: share of the pictures for validation.
         test_fraction: share of the pictures for test.
         salt: another text gives another split.
-        strict: False leaves a faulty annotation file out and lists it instead of raising.
+        strict: False leaves what is faulty out and lists it instead of raising.
 
     Raises:
         InputError: a folder is missing or empty, or (if ``strict``) an annotation does not hold.
@@ -217,50 +256,23 @@ def voc_to_coco(
     files = sorted((folder / "annotations").glob("*.xml"))
     if not files:
         raise InputError(folder, "annotations/*.xml", 0, "there is no annotation file")
-    pictures, skipped = _read_all(files, folder / "images", strict)
-    occurring = {item.name for picture in pictures.values() for item in picture.objects}
-    names = tuple(classes) if classes is not None else tuple(sorted(occurring))
-    if not names:
+    problems = Problems(strict=strict)
+    dataset = read_voc(files, folder / "images", folder, problems)
+    if classes is not None:
+        dataset = select_classes(dataset, classes, Problems())
+    if not dataset.classes:
         raise InputError(folder, "object/name", [], "no annotation file holds a box")
-    ids = {name: index for index, name in enumerate(names, 1)}
-    parts: dict[str, list[VocPicture]] = {split: [] for split in SPLITS}
-    for name, picture in pictures.items():
-        parts[split_of(name, val_fraction, test_fraction, salt)].append(picture)
-        _link(folder / "images" / name, out / "images" / name)
+    parts: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for index, picture in enumerate(dataset.pictures):
+        parts[split_of(picture.file_name, val_fraction, test_fraction, salt)].append(index)
+        _link(picture.path, out / "images" / picture.file_name)
     boxes: dict[str, int] = {}
-    per_class: Counter[str] = Counter()
     for split, members in parts.items():
-        document = _coco(members, ids)
-        boxes[split] = len(document["annotations"])
-        per_class.update(item.name for picture in members for item in picture.objects if item.name in ids)
+        part = replace(dataset, pictures=tuple(dataset.pictures[index] for index in members))
+        boxes[split] = part.instance_count
         if split != "test" or test_fraction > 0:
-            write_json(out / f"{split}.json", document)
+            write_json(out / f"{split}.json", to_coco(part))
     counts = {split: len(members) for split, members in parts.items()}
-    return Conversion(counts, boxes, names, {name: per_class[name] for name in names}, tuple(skipped))
-
-
-def _coco(pictures: Sequence[VocPicture], ids: dict[str, int]) -> dict[str, Any]:
-    """Return pictures as a COCO document; boxes of other classes are left out."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, picture in enumerate(pictures, 1):
-        images.append(
-            {"id": image_id, "file_name": picture.file_name, "width": picture.width, "height": picture.height}
-        )
-        for item in picture.objects:
-            if item.name in ids:
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": image_id,
-                        "category_id": ids[item.name],
-                        "bbox": list(item.box),
-                        "area": item.box[2] * item.box[3],
-                        "iscrowd": 0,
-                        "pose": item.pose,
-                        "truncated": item.truncated,
-                        "difficult": item.difficult,
-                    }
-                )
-    categories = [{"id": index, "name": name, "supercategory": ""} for name, index in ids.items()]
-    return {"images": images, "categories": categories, "annotations": annotations}
+    per_class = Counter(dataset.classes[i.class_index - 1] for picture in dataset.pictures for i in picture.instances)
+    skipped = tuple(f"{one.file}: {one.field} = {one.value}: {one.reason}" for one in problems.entries)
+    return Conversion(counts, boxes, dataset.classes, {name: per_class[name] for name in dataset.classes}, skipped)

@@ -31,7 +31,7 @@ def detect_dataset(
     for first in range(0, len(mine), detector.batch_size):
         before_batch()
         pictures = mine[first : first + detector.batch_size]
-        found = detector.detect([load_picture(picture.path) for picture in pictures])
+        found = detector.detect([load_picture(picture) for picture in pictures])
         for picture, detections in zip(pictures, found, strict=True):
             for detection in detections:
                 entry: dict[str, Any] = {

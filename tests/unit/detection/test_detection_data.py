@@ -199,15 +199,18 @@ def voc_folder(tmp_path: Path) -> Path:
 def test_a_voc_box_counts_from_one_ends_included() -> None:
     picture = parse_voc(voc(), Path("a.xml"))
     assert picture.objects[0].box == (0.0, 0.0, 80.0, 60.0)
-    assert (picture.objects[0].difficult, picture.objects[0].truncated) == (True, False)
+    assert picture.objects[0].extras == {"pose": "Unspecified", "truncated": False, "difficult": True}
     assert parse_voc(voc(xmin=0, xmax=81), Path("a.xml")).objects[0].box == (0.0, 0.0, 80.0, 60.0)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (voc(xmax=200), r"a\.xml: object\[1\]/bndbox = \[1\.0, 1\.0, 200\.0, 60\.0\]: outside the picture of 80 x 60"),
-        (voc(xmin=50, xmax=20), r"object\[1\]/bndbox = .*: has no area"),
+        (
+            voc(xmax=200),
+            r"a\.xml: object\[1\]/bndbox = \[1\.0, 1\.0, 200\.0, 60\.0\]: lies outside its picture of 80",
+        ),
+        (voc(xmin=50, xmax=20), r"object\[1\]/bndbox = .*: .*it has no area"),
         (voc(xmin="ten"), r"object\[1\]/bndbox/xmin = 'ten': is no number"),
         (voc(xmin="nan"), r"object\[1\]/bndbox/xmin = 'nan': is no pixel position"),
         (voc(label=" "), r"object\[1\]/name = ' ': is missing or empty"),
@@ -256,6 +259,7 @@ def test_a_faulty_file_stops_the_conversion_or_is_listed(voc_folder: Path, tmp_p
         voc_to_coco(voc_folder, tmp_path / "out")
     result = voc_to_coco(voc_folder, tmp_path / "out", strict=False)
     assert [line.split(": ")[1].split(" = ")[0] for line in result.skipped] == ["object[1]/bndbox", "filename"]
-    assert sum(result.pictures.values()) == 38
+    assert sum(result.pictures.values()) == 39  # the picture of the broken box is kept
+    assert sum(result.boxes.values()) == 38
     with pytest.raises(InputError, match="there is no annotation file"):
         voc_to_coco(tmp_path / "out", tmp_path / "other")
