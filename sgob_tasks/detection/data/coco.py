@@ -21,7 +21,7 @@ from sgob_tasks.detection.files import load_json
 from sgob_tasks.detection.masks import decode_mask
 from sgob_tasks.errors import InputError
 
-__all__ = ["Dataset", "Instance", "Picture", "read_coco", "to_coco"]
+__all__ = ["Dataset", "Instance", "Picture", "instance_area", "read_coco", "to_coco"]
 
 _IMAGE_FIELDS = frozenset({"id", "file_name", "width", "height"})
 _ANNOTATION_FIELDS = frozenset({"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation"})
@@ -178,8 +178,12 @@ def read_coco(
     return Dataset(source, tuple(categories), tuple(categories.values()), tuple(filled), kinds)
 
 
-def _area(instance: Instance, picture: Picture) -> float:
-    """Return the pixels of an instance: as the source says, else of its mask, else of its box."""
+def instance_area(instance: Instance, picture: Picture) -> float:
+    """Return the pixels of an instance: as the source says, else of its mask, else of its box.
+
+    Raises:
+        InputError: its mask does not hold.
+    """
     if instance.area is not None:
         return instance.area
     if instance.segmentation is None:
@@ -208,7 +212,7 @@ def to_coco(dataset: Dataset) -> dict[str, Any]:
                 "image_id": picture.picture_id,
                 "category_id": dataset.category_ids[instance.class_index - 1],
                 "bbox": list(instance.box),
-                "area": _area(instance, picture),
+                "area": instance_area(instance, picture),
                 "iscrowd": int(instance.crowd),
             }
             if instance.segmentation is not None:
