@@ -1,8 +1,8 @@
 """### Find what the new pictures show.
 
-Takes the pictures that the champion detector has not seen yet to the cluster (one Slurm array, a shard of
+Takes the pictures that no champion detector has seen yet to the cluster (one Slurm array, a shard of
 pictures per task), loads what it found, corrects it by the artworks' dates, finds the metadata sentences that
-are captions, and composes Web Annotations.
+are captions, and composes Web Annotations. What an earlier champion has seen is left to `reenrich_pictures`.
 
 **Healthy if** the last run passed. A picture that cannot be read on the cluster is counted with its reason. So is a
 shard that is lost there after all attempts: the rest of the night goes on, and the next night takes it up.
@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param, task
 from pendulum import datetime
-from sgob_airflow.common import ANNOTATIONS, CLUSTER_CONNECTION, DEFAULT_ARGS, PICTURES, TAGS, param, run_step, this_run
-from sgob_airflow.slurm_operator import SlurmJobOperator
+from sgob_airflow.common import DEFAULT_ARGS, PICTURES, TAGS, param, run_step, this_run
+from sgob_airflow.enrichment import enrichment
 
 with DAG(
     "enrich_pictures",
@@ -44,44 +44,4 @@ with DAG(
             "enrich.plan_batch", run_id=this_run(), limit=param("max_pictures"), shard_size=param("shard_size")
         )
 
-    @task.short_circuit(ignore_downstream_trigger_rules=False)
-    def anything_new(batch: dict[str, object]) -> bool:
-        """Leave the cluster alone when there is nothing to look at."""
-        return bool(batch["pictures"])
-
-    @task
-    def load(found: dict[str, object]) -> Any:
-        """Detections into the store, each exactly once."""
-        return run_step("enrich.load", batch=found, run_id=this_run())
-
-    @task(trigger_rule=TriggerRule.NONE_FAILED)
-    def time_context() -> Any:
-        """Re-score and relabel what the artwork's date makes impossible."""
-        return run_step("enrich.time_context", run_id=this_run())
-
-    @task
-    def classify_captions() -> Any:
-        """Find the sentences of the metadata that say what is depicted."""
-        return run_step("enrich.classify_captions", run_id=this_run())
-
-    @task
-    def annotate() -> Any:
-        """Compose and validate Web Annotations."""
-        return run_step("enrich.annotate", run_id=this_run())
-
-    @task(outlets=[ANNOTATIONS])
-    def report() -> Any:
-        """Write the page of this run."""
-        return run_step("report.write_report", run_id=this_run(), ends=True)
-
-    batch = plan_batch()
-    infer = SlurmJobOperator.from_job(
-        task_id="infer",
-        job=batch,
-        ssh_conn_id=CLUSTER_CONNECTION,
-        allow_partial=True,
-        pool="cluster_jobs",
-        execution_timeout=None,
-    )
-    anything_new(batch) >> infer
-    load(infer.output) >> time_context() >> classify_captions() >> annotate() >> report()
+    enrichment(plan_batch(), goes_on_without_pictures=True)

@@ -1,18 +1,27 @@
 """### Train the detector on the cluster.
 
 One Slurm job with a rank per GPU (Horovod over MPI), from a folder of pictures with Pascal VOC or COCO boxes.
-The model is evaluated on pictures that training never saw, before and after the time context, and registered
-with its scores. It becomes the champion, which the nightly run uses, when it is not worse than the present one
-on the same held-out pictures.
+The model is evaluated on pictures that training never saw, before and after the time context, and registered as
+a candidate: with its scores, hashes of weights and data, the code's git revision, plan and GPU-hours.
+
+**Promotion.** The job evaluates the champion, which the nightly run uses, on the same held-out pictures. By itself a
+candidate replaces it only when it is better beyond doubt: AP50 after the time context is higher by
+`training.promote_margin` (0.01) or more, and the lower end of the 95 % interval of the difference (paired bootstrap
+over the pictures) is above zero; or when there is no champion yet. Both are compared on the classes that both know; a
+candidate that lacks classes of the champion is never promoted by itself. In every other case a person sees the
+comparison and decides (`approve_promotion` in *Browse → Required actions*; nobody within seven days is a no), or the
+model stays a candidate where `training.require_promotion_approval` is off. The way back is
+`sgob models promote ID`, which keeps who, when and why. A promotion starts `reenrich_pictures`.
 
 How many nodes it gets says the resource plan (`docs/plan.md`), unless the run names a number or the site has
 `plan = false`. The plan is in the log and the result of `prepare`. Where `training.require_approval` is on, a
 person sees it and approves first: the task `approve` waits in *Browse → Required actions*.
 
-**Healthy if** the last run passed and the new version is in `sgob status`.
+**Healthy if** the last run passed and the new version is in `sgob models list`.
 
 **When it fails**: the job's log is in the log of `train`. A job that ran out of time goes on from its last
-checkpoint when the task is cleared.
+checkpoint when the task is cleared. `promote` refuses when the champion has changed since the comparison: compare
+again (`sgob models compare`) and promote by hand.
 """
 
 from __future__ import annotations
@@ -23,7 +32,17 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param, TriggerRule, task
 from pendulum import datetime
-from sgob_airflow.common import CLUSTER_CONNECTION, DEFAULT_ARGS, DETECTOR, TAGS, param, run_step, this_run
+from sgob_airflow.common import (
+    CHAMPION,
+    CLUSTER_CONNECTION,
+    DEFAULT_ARGS,
+    DETECTOR,
+    TAGS,
+    answer_of,
+    param,
+    run_step,
+    this_run,
+)
 from sgob_airflow.slurm_operator import SlurmJobOperator
 
 with DAG(
@@ -65,7 +84,13 @@ with DAG(
             title="Train again",
             description_md="Also where the same training was done already: its result is replaced.",
         ),
-        "promote": Param("auto", type="string", enum=["auto", "always", "never"], title="Make it the champion"),
+        "promote": Param(
+            "auto",
+            type="string",
+            enum=["auto", "ask", "always", "never"],
+            title="Make it the champion",
+            description_md="`auto`: where it is better beyond doubt, see above; `ask`: a person decides in any case.",
+        ),
     },
 ):
 
@@ -89,8 +114,27 @@ with DAG(
 
     @task(outlets=[DETECTOR])
     def register(job: dict[str, object]) -> Any:
-        """Evaluate before and after the time context; register the model version."""
+        """Evaluate before and after the time context, register the model version, compare it with the champion."""
         return run_step("train.register", run_id=this_run(), job=job, promote=param("promote"))
+
+    @task.branch
+    def decide(registered: dict[str, Any]) -> str | None:
+        """Promote it, ask a person, or leave it a candidate."""
+        return {"promote": "promote", "ask": "approve_promotion", "keep": None}[registered["decision"]["action"]]
+
+    approve_promotion = ApprovalOperator(
+        task_id="approve_promotion",
+        subject="Make {{ ti.xcom_pull(task_ids='register')['model'] }} the champion?",
+        body="{{ ti.xcom_pull(task_ids='register')['text'] }}",
+        defaults=["Reject"],
+        response_timeout=timedelta(days=7),
+    )
+
+    @task(outlets=[CHAMPION], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def promote(registered: dict[str, Any]) -> Any:
+        """Make it the champion and retire the one that was."""
+        approval = answer_of("approve_promotion")
+        return run_step("models.promote_decided", run_id=this_run(), registered=registered, approval=approval)
 
     job = prepare()
     branch = approval_needed()
@@ -103,5 +147,10 @@ with DAG(
         execution_timeout=None,
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )
+    registered = register(job)
+    decision = decide(registered)
+    promoted = promote(registered)
     job >> branch >> approve >> train
-    branch >> train >> register(job)
+    branch >> train >> registered
+    decision >> approve_promotion >> promoted
+    decision >> promoted

@@ -44,10 +44,11 @@ def awaited_by(dag: Any) -> list[str]:
 
 def schedule_of(dag: Any) -> str:
     """Say in words when a DAG runs."""
-    if awaited_by(dag):
-        return "after " + ", ".join(f"*{name}*" for name in awaited_by(dag))
-    expression = getattr(dag.timetable, "expression", None)
-    return f"`{expression}` UTC" if expression else "by hand"
+    ways = ["after " + ", ".join(f"*{name}*" for name in awaited_by(dag))] if awaited_by(dag) else []
+    # Of a schedule by assets or time, the time is a timetable of its own.
+    expression = getattr(getattr(dag.timetable, "timetable", dag.timetable), "expression", None)
+    ways += [f"`{expression}` UTC"] if expression else []
+    return "; ".join(ways) or "by hand"
 
 
 def outlets_of(dag: Any) -> list[str]:

@@ -10,12 +10,12 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from sgob_tasks import __version__
 from sgob_tasks.cli_jobs import add_jobs
+from sgob_tasks.cli_models import POLICIES, add_models, finish_enrichment, finish_training, run_id_by_hand
 from sgob_tasks.cli_site import add_site_verbs, run_site_verb
 from sgob_tasks.errors import SgobError
 
@@ -69,7 +69,12 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, metavar="N")
     train.add_argument("--budget", dest="budget_s", type=int, metavar="S", help="training budget in seconds")
     train.add_argument("--nodes", type=int, metavar="K", help="default: as the plan says (see `sgob plan`)")
-    train.add_argument("--promote", choices=["auto", "always", "never"], default="auto", help="make it the champion")
+    train.add_argument(
+        "--promote",
+        choices=POLICIES,
+        default="auto",
+        help="make it the champion; auto: where it is better beyond doubt; ask: say how to (see docs/dags.md)",
+    )
     plan = verb(
         "plan",
         _step("plan.plan", "images", "batch_size", "nodes", "site", "epochs", "preset"),
@@ -110,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
     only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")
     add_jobs(verbs)
+    add_models(verbs)
     site = verbs.add_parser("site", help="list, show, begin, check and clean up sites (clusters)")
     site.set_defaults(handler=run_site_verb)
     add_site_verbs(site)
@@ -132,36 +138,24 @@ def _step(name: str, *arguments: str) -> Handler:
     return handle
 
 
-def _run_id() -> str:
-    return f"by-hand-{datetime.now(timezone.utc):%Y%m%dT%H%M%S}"
-
-
 def _train(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.config import load_settings
     from sgob_tasks.steps import cluster, train
 
-    settings, run_id = load_settings(), _run_id()
+    settings, run_id = load_settings(), run_id_by_hand()
     options = {name: getattr(parsed, name) for name in ("dataset", "preset", "epochs", "budget_s", "nodes")}
     job = train.prepare(settings, run_id=run_id, **options)
     cluster.run_job(settings, job | {"owner": f"sgob/{run_id}/train"})
-    return train.register(settings, run_id=run_id, job=job, promote=parsed.promote)
+    return finish_training(settings, run_id, job, parsed.promote)
 
 
 def _enrich(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.config import load_settings
-    from sgob_tasks.steps import cluster, enrich, report
+    from sgob_tasks.steps import enrich
 
-    settings, run_id = load_settings(), _run_id()
+    settings, run_id = load_settings(), run_id_by_hand()
     batch = enrich.plan_batch(settings, run_id=run_id, limit=parsed.limit, shard_size=parsed.shard_size)
-    result: dict[str, Any] = {"run": run_id, "batch": batch}
-    if batch["pictures"]:
-        found = cluster.run_job(settings, batch | {"owner": f"sgob/{run_id}/enrich"})
-        result["load"] = enrich.load(settings, batch=found, run_id=run_id)
-    result["context"] = enrich.time_context(settings, run_id=run_id)
-    result["captions"] = enrich.classify_captions(settings, run_id=run_id)
-    result["annotations"] = enrich.annotate(settings, run_id=run_id)
-    result["report"] = report.write_report(settings, run_id=run_id, ends=True)
-    return result
+    return finish_enrichment(settings, run_id, batch)
 
 
 def _sandbox(parsed: argparse.Namespace) -> Any:

@@ -103,6 +103,20 @@ class TrainingSettings(BaseModel):
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")
     require_approval: bool = Field(False, description="a person approves the plan of nodes and hours first")
+    promote_margin: float = Field(
+        0.01, ge=0, le=1, description="AP50 by which a model has to beat the champion to replace it by itself"
+    )
+    require_promotion_approval: bool = Field(
+        True, description="a person is asked about a model that is not clearly better; else it stays a candidate"
+    )
+
+
+class EnrichSettings(BaseModel):
+    """What the nightly enrichment leaves to the backfill."""
+
+    backfill_limit: int = Field(
+        2000, ge=0, description="pictures of one run that brings an earlier champion's up to date; 0 pauses"
+    )
 
 
 class Settings(BaseSettings):
@@ -119,6 +133,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     publish: PublishSettings = PublishSettings()
     training: TrainingSettings = TrainingSettings()
+    enrich: EnrichSettings = EnrichSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -9,6 +9,9 @@ from airflow.sdk import Asset
 
 PICTURES = Asset(name="pictures", uri="sgob://pictures")
 DETECTOR = Asset(name="detector", uri="sgob://detector")
+"""A new version is registered."""
+CHAMPION = Asset(name="champion", uri="sgob://champion")
+"""Another version is the one that the nights use."""
 ANNOTATIONS = Asset(name="annotations", uri="sgob://annotations")
 PUBLICATIONS = Asset(name="publications", uri="sgob://publications")
 
@@ -39,6 +42,13 @@ def this_run() -> str:
     from airflow.sdk import get_current_context
 
     return str(get_current_context()["run_id"])
+
+
+def answer_of(task_id: str) -> Any:
+    """Return what a person answered to a task of this run that asks; None where nobody was asked."""
+    from airflow.sdk import get_current_context
+
+    return get_current_context()["ti"].xcom_pull(task_ids=task_id)
 
 
 def step_of(name: str) -> Any:

@@ -72,7 +72,8 @@ def compose_annotations(
         min_score: least score of a label.
         describe: make descriptions as well.
         min_caption_score: least probability that a sentence is a caption.
-        model_id: detections of this model; None takes for each picture the model whose detections came last.
+        model_id: detections of this model; None takes for each picture the champion, or, where it has not looked at the
+            picture yet, the model that looked last.
 
     Returns:
         Counts, with what was left out.

@@ -82,7 +82,41 @@ def evaluate_with_context(
     Raises:
         InputError: a file or a field does not fit.
     """
-    classes = classes or ClassTable.load()
+    truth = _read(ground_truth, "ground truth", dict)
+    corrected = _corrected(ground_truth, results, classes or ClassTable.load(), None)
+    images = [image["id"] for image in truth.get("images", ())]
+    tricky = [image["id"] for image in truth.get("images", ()) if image.get("anachronistic")]
+    return {"all": _compare(truth, corrected, images), "anachronistic": _compare(truth, corrected, tricky)}
+
+
+def corrected_results(
+    ground_truth: Path | Mapping[str, Any],
+    results: Path | Sequence[dict[str, Any]],
+    classes: ClassTable | None = None,
+    *,
+    known: Collection[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return COCO results as time context makes them: as they are published.
+
+    Args:
+        ground_truth: as for ``evaluate_with_context``.
+        results: the detector's.
+        classes: bounds and look-alikes; by default the package's.
+        known: names of the classes that the detector knows; None for all categories of the data set.
+
+    Raises:
+        InputError: a file or a field does not fit.
+    """
+    corrected = _corrected(ground_truth, results, classes or ClassTable.load(), known)
+    return [one.after for one in corrected if one.after is not None]
+
+
+def _corrected(
+    ground_truth: Path | Mapping[str, Any],
+    results: Path | Sequence[dict[str, Any]],
+    classes: ClassTable,
+    known: Collection[str] | None,
+) -> list[_Corrected]:
     truth_name = str(ground_truth) if isinstance(ground_truth, Path) else "ground truth"
     truth = _read(ground_truth, "ground truth", dict)
     found = _read(results, "results", list)
@@ -92,19 +126,24 @@ def evaluate_with_context(
     for place, entry in enumerate(found):
         _check(entry, f"[{place}]", str(results) if isinstance(results, Path) else "results", names, dates)
         by_image.setdefault(entry["image_id"], []).append(entry)
-    corrected = [one for image, entries in by_image.items() for one in _correct(entries, dates[image], names, classes)]
-    tricky = [image["id"] for image in truth.get("images", ()) if image.get("anachronistic")]
-    return {"all": _compare(truth, corrected, list(dates)), "anachronistic": _compare(truth, corrected, tricky)}
+    return [
+        one for image, entries in by_image.items() for one in _correct(entries, dates[image], names, classes, known)
+    ]
 
 
 def _correct(
-    entries: Sequence[dict[str, Any]], date: DateRange | None, names: Mapping[Any, str], classes: ClassTable
+    entries: Sequence[dict[str, Any]],
+    date: DateRange | None,
+    names: Mapping[Any, str],
+    classes: ClassTable,
+    known: Collection[str] | None,
 ) -> Iterator[_Corrected]:
     numbers = {name: number for number, name in names.items()}
+    allowed = frozenset(numbers) if known is None else frozenset(numbers) & frozenset(known)
     seen = [
         Seen(names[e["category_id"]], float(e["score"]), e.get("candidates") or {}, tuple(e["bbox"])) for e in entries
     ]
-    corrections = correct_picture(seen, date, classes, frozenset(numbers))
+    corrections = correct_picture(seen, date, classes, allowed)
     for entry, correction in zip(entries, corrections, strict=True):
         if correction.label is None:
             yield _Corrected(entry, None, "removed")

@@ -19,7 +19,7 @@ from sgob_tasks.sandbox.airflow import AirflowClient
 TRAIN = "train_detector"
 NIGHT = ("harvest_europeana", "enrich_pictures", "publish_annotations", "share_datasets")
 DAGS = (TRAIN, *NIGHT)
-RECONCILE = "reconcile_jobs"  # every hour, whatever the nights do
+OTHERS = ("reconcile_jobs", "reenrich_pictures")  # by the clock or after a promotion, whatever the nights do
 LONG_TASKS = {"train", "infer"}  # their last log line is shown while they run
 # Of a job's own log ("| ...") only what its program says; TensorFlow's C++ parts are louder than it.
 _OF_JOB = re.compile(r"\| \d\d:\d\d:\d\d ")
@@ -67,7 +67,7 @@ class NightDriver:
             PermanentError: a run failed; the message holds the end of the failed task's log.
         """
         self.night = Night()
-        self.client.wait_for_dags([*DAGS, RECONCILE])
+        self.client.wait_for_dags([*DAGS, *OTHERS])
         for dag_id in DAGS:
             if dag_id != NIGHT[0]:
                 self.client.unpause(dag_id)
@@ -78,7 +78,8 @@ class NightDriver:
         self._follow(NIGHT[0], self._start_harvest(conf.get(NIGHT[0], {})), timeout_s)
         for dag_id in NIGHT[1:]:
             self._follow(dag_id, self._triggered_run(dag_id, started), timeout_s)
-        self.client.unpause(RECONCILE)
+        for dag_id in OTHERS:
+            self.client.unpause(dag_id)
         return self.night
 
     def _start_harvest(self, conf: Mapping[str, object]) -> str:

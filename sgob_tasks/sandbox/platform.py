@@ -142,7 +142,11 @@ class Platform:
                 "secret_key": state["storage_key"],
             },
             "publish": {"require_approval": False, "settle_s": 1.0},
-            "training": {"dataset": str(self.training_set()), "preset": "tiny"},
+            "training": {
+                "dataset": str(self.training_set()),
+                "preset": "tiny",
+                "require_promotion_approval": False,
+            },
         }
         lines = ["# Written by `sgob sandbox up`. Holds secrets: keep it to yourself.", ""]
         for name, values in sections.items():

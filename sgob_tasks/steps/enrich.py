@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from sgob_tasks.annotations.compose import compose_annotations
 from sgob_tasks.config import Settings
@@ -13,7 +17,7 @@ from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.errors import PermanentError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json
-from sgob_tasks.store import batches, runs
+from sgob_tasks.store import batches, models, runs
 from sgob_tasks.store.detections import load_results, share_detections
 from sgob_tasks.store.engine import open_store
 
@@ -24,7 +28,7 @@ MAX_SHARDS = 1000
 def plan_batch(
     settings: Settings, run_id: str, limit: int | None = None, shard_size: int | None = None
 ) -> dict[str, Any]:
-    """Choose the pictures that the champion has not seen, and write the job directory.
+    """Choose the pictures that no champion has seen yet, and write the job directory.
 
     Args:
         settings: the installation's.
@@ -39,17 +43,45 @@ def plan_batch(
         PermanentError: there is no champion yet.
     """
     engine = open_store(settings)
-    model = batches.champion(engine)
+    model = models.champion(engine)
     if model is None:
         raise PermanentError(
             "there is no champion among the models: run the DAG train_detector (or `sgob train`) first"
         )
     runs.begin(engine, run_id, "enrich")
+    choose = functools.partial(batches.unseen_pictures, engine, str(model["name"]))
+    return batch_job(settings, engine, run_id, model, choose, limit, shard_size)
+
+
+def batch_job(
+    settings: Settings,
+    engine: sa.Engine,
+    run_id: str,
+    model: Mapping[str, Any],
+    choose: Callable[[int], Sequence[batches.Picture]],
+    limit: int | None = None,
+    shard_size: int | None = None,
+) -> dict[str, Any]:
+    """Enter a batch of pictures for a model, unless this run has one, and write its job directory.
+
+    Args:
+        settings: the installation's.
+        engine: the store.
+        run_id: of the DAG run, which is in the store.
+        model: row of the registry.
+        choose: returns the pictures, given how many there may be at most.
+        limit: at most this many; None for as many as one array can take.
+        shard_size: pictures per task of the array; by default the configured number.
+
+    Returns:
+        The job, as ``plan_batch`` returns it.
+    """
     key = job_key("infer", run_id, str(model["id"]))
     batch = batches.find_batch(engine, key)
     if batch is None:
         size = shard_size or settings.cluster.shard_size
-        pictures = batches.unseen_pictures(engine, str(model["id"]), min(limit or size * MAX_SHARDS, size * MAX_SHARDS))
+        most = size * MAX_SHARDS
+        pictures = choose(most if limit is None else min(limit, most))
         shards = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         batch = batches.add_batch(engine, key, run_id, str(model["id"]), shards)
     folder = settings.jobs_dir / key
@@ -91,8 +123,7 @@ def load(settings: Settings, batch: dict[str, Any], run_id: str | None = None) -
 def time_context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
     """Read the artworks' dates and correct what they make impossible."""
     engine = open_store(settings)
-    model = batches.champion(engine)
-    shared = share_detections(engine, str(model["id"])) if model else 0
+    shared = share_detections(engine)
     result = asdict(apply_time_context(engine, None, ClassTable.load())) | {"shared": shared}
     runs.note(engine, run_id, "time_context", result)
     return result

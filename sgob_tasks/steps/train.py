@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -11,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.config import Settings
-from sgob_tasks.context.evaluate import evaluate_with_context
+from sgob_tasks.context.evaluate import corrected_results, evaluate_with_context
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.data.voc import voc_to_coco
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError, PermanentError
+from sgob_tasks.registry.comparison import intervals
+from sgob_tasks.registry.provenance import code_revision, data_sha256, sha256_of
 from sgob_tasks.steps import plan
-from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job
+from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json
+from sgob_tasks.steps.models import DETECTOR, weigh
 from sgob_tasks.store import models, runs
-from sgob_tasks.store.batches import champion
 from sgob_tasks.store.engine import open_store
 
 log = logging.getLogger(__name__)
-
-DETECTOR = "detector"
 
 
 def prepare(
@@ -81,6 +81,7 @@ def prepare(
         parameters["batch_size"] = training.batch_size
     if budget_s:
         parameters["budget_s"] = float(budget_s)
+    _provenance(settings, folder)
     images = _count_images(target / "train.json")
     resources, planned = plan.for_training(
         settings, images, nodes, parameters["epochs"], parameters["preset"], parameters.get("budget_s")
@@ -110,76 +111,95 @@ def _count_images(path: Path) -> int:
     return len(images)
 
 
+def _provenance(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Write ``input/provenance.json``, and the champion beside it, whom the job evaluates on the same pictures.
+
+    The same run gets the same one, also when the champion or the code has changed since.
+    """
+    path = folder / "input" / "provenance.json"
+    if path.exists():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    champion = models.champion(open_store(settings), DETECTOR)
+    if champion is not None:
+        for name in ("weights.h5", "model.json"):
+            source = settings.models_dir / str(champion["path"]) / name
+            if not source.is_file():
+                raise InputError(source, "champion", champion["id"], "its file is not there")
+            link(source, folder / "input" / "champion" / name)
+    values = {
+        "revision": code_revision(),
+        "data_sha256": data_sha256(folder / "input" / "dataset"),
+        "champion": None if champion is None else {"id": champion["id"], "sha256": champion["sha256"]},
+    }
+    write_json(path, values)
+    return values
+
+
 def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str = "auto") -> dict[str, Any]:
-    """Evaluate a trained detector, with and without the time context, and register it as a model version.
+    """Evaluate a trained detector with and without the time context, register it, and say what follows.
+
+    Nothing is promoted here: the decision says whether ``steps.models.promote_decided`` is to be called, and whether a
+    person is to be asked first. Registering the same again changes nothing.
 
     Args:
         settings: the installation's.
         run_id: of the DAG run.
         job: what ``prepare`` returned; its results have been fetched.
-        promote: ``auto`` makes it the champion unless the present one is better on the same held-out pictures;
-            ``always``, ``never``.
+        promote: ``auto``, ``ask``, ``always`` or ``never``; see ``registry.promotion``.
+
+    Returns:
+        ``model``, its ``scores``, the ``decision`` (``action``: promote, ask or keep; ``reason``; ``champion``;
+        ``comparison``) and its ``text`` in Markdown.
 
     Raises:
         PermanentError: the job left no model.
+        InputError: a file of the job is missing or damaged, or there is no such policy.
     """
-    results = Path(str(job["job_dir"])) / "results"
+    folder = Path(str(job["job_dir"]))
+    results, dataset = folder / "results", folder / "input" / "dataset"
     weights = results / "model" / "weights.h5"
     if not weights.exists():
         raise PermanentError(f"{results}: the training left no model (weights.h5)")
-    digest = _sha256(weights)
-    engine = open_store(settings)
+    engine, digest = open_store(settings), sha256_of(weights)
+    truth, found = load_json(dataset / "val.json"), load_json(results / "val_detections.json")
+    table = ClassTable.load()
+    held_out = {name: asdict(scores) for name, scores in evaluate_with_context(truth, found, table).items()}
     known = models.registered(engine, DETECTOR, digest)
-    dataset = Path(str(job["job_dir"])) / "input" / "dataset"
-    truth = json.loads((dataset / "val.json").read_text())
-    found = json.loads((results / "val_detections.json").read_text())
-    held_out = evaluate_with_context(truth, found, ClassTable.load())
     if known is None:
-        version = models.next_version(engine, DETECTOR)
-        model_id = f"{DETECTOR}-{version}"
-        target = settings.models_dir / model_id
-        target.mkdir(parents=True, exist_ok=True)
-        for path in (results / "model").iterdir():
-            shutil.copyfile(path, target / path.name)
-        models.register(
-            engine,
-            {
-                "id": model_id,
-                "name": DETECTOR,
-                "version": version,
-                "path": model_id,
-                "sha256": digest,
-                "config": json.loads((results / "model" / "model.json").read_text()),
-                "scores": {"held_out": {name: asdict(scores) for name, scores in held_out.items()}},
-                "training": json.loads((results / "summary.json").read_text())
-                | {"val_sha256": _sha256(dataset / "val.json")},
-                "run_id": run_id,
+        made = _provenance(settings, folder)
+        values = {
+            "name": DETECTOR,
+            "sha256": digest,
+            "config": load_json(results / "model" / "model.json"),
+            "scores": {
+                "held_out": held_out,
+                "intervals": {
+                    "before": intervals(truth, found),
+                    "after": intervals(truth, corrected_results(truth, found, table)),
+                },
             },
-        )
-        known = models.Registered(model_id, version, "candidate", known=False)
-    promoted = promote == "always" or (
-        promote == "auto" and _not_worse(champion(engine), held_out["all"].after.ap50, dataset)
-    )
-    if promoted:
-        models.promote(engine, known.id)
-    result = {
-        "model": known.id,
-        "champion": promoted,
-        "scores": {name: asdict(scores) for name, scores in held_out.items()},
-    }
-    runs.note(engine, run_id, "register", result)
+            "training": load_json(results / "summary.json"),
+            "data_sha256": made["data_sha256"],
+            "held_out_sha256": sha256_of(dataset / "val.json"),
+            "revision": made["revision"],
+            "job_key": str(job["key"]),
+            "plan": {name: value for name, value in dict(job.get("plan") or {}).items() if name != "text"},
+            "run_id": run_id,
+        }
+        known = models.register(engine, values, lambda model_id: _install(results / "model", settings, model_id))
+    decision = weigh(settings, models.find(engine, known.id), folder, promote)
+    result = {"model": known.id, "scores": held_out, **decision}
+    runs.note(engine, run_id, "register", {name: value for name, value in result.items() if name != "text"})
     runs.end(engine, run_id)
     return result
 
 
-def _not_worse(present: dict[str, Any] | None, ap50: float | None, dataset: Path) -> bool:
-    """Tell whether a new model may replace the champion: not if that one is better on the same pictures."""
-    if present is None or present["training"].get("val_sha256") != _sha256(dataset / "val.json"):
-        return True
-    before = present["scores"]["held_out"]["all"]["after"]["ap50"]
-    return before is None or (ap50 is not None and ap50 >= before)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _install(source: Path, settings: Settings, model_id: str) -> None:
+    """Copy a model's files into its folder, all or nothing; what a registration that broke off left is replaced."""
+    target = settings.models_dir / model_id
+    new = target.with_name(f".{model_id}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(source, new)
+    if target.exists():
+        shutil.rmtree(target)
+    new.rename(target)

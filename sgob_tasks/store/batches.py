@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -30,32 +31,41 @@ class Batch:
     pictures: int
 
 
-def champion(engine: sa.Engine, name: str = "detector") -> dict[str, object] | None:
-    """Return the row of the model version that the nightly run uses; None where there is none."""
-    query = sa.select(models).where(models.c.name == name, models.c.state == "champion")
-    with engine.connect() as connection:
-        row = connection.execute(query).mappings().one_or_none()
-    return dict(row) if row else None
+def looked_at(name: str, *, by: str | None = None, but: str | None = None) -> sa.Select[tuple[str, datetime]]:
+    """Select the pictures that versions of a model have looked at: ``sha256``, and ``at``, when that was planned last.
 
+    A picture that a version could not read counts as looked at: the same bytes would fail again.
 
-def unseen_pictures(engine: sa.Engine, model_id: str, limit: int | None = None) -> list[Picture]:
-    """Return pictures of active records that a model has not looked at yet, each once, in a stable order.
-
-    A picture that the model could not read is not asked for again: the same bytes would fail again.
+    Args:
+        name: of the model.
+        by: only this version.
+        but: every version but this one.
     """
-    seen = (
-        sa.select(sa.literal(1))
-        .select_from(batch_items.join(batches, batches.c.id == batch_items.c.batch_id))
-        .where(
-            batches.c.model_id == model_id,
-            batch_items.c.sha256 == media.c.sha256,
-            batch_items.c.state.in_(("loaded", "failed")),
-        )
+    chosen = [models.c.name == name, batch_items.c.state.in_(("loaded", "failed"))]
+    if by is not None:
+        chosen.append(models.c.id == by)
+    if but is not None:
+        chosen.append(models.c.id != but)
+    return (
+        sa.select(batch_items.c.sha256, sa.func.max(batches.c.created_at).label("at"))
+        .join_from(batch_items, batches, batches.c.id == batch_items.c.batch_id)
+        .join(models, models.c.id == batches.c.model_id)
+        .where(*chosen)
+        .group_by(batch_items.c.sha256)
     )
+
+
+def unseen_pictures(engine: sa.Engine, name: str = "detector", limit: int | None = None) -> list[Picture]:
+    """Return pictures of active records that no version of a model has looked at yet, each once, in a stable order.
+
+    What an earlier champion has looked at is not new: ``store.backfill`` brings it up to date, within bounds.
+    """
+    seen = looked_at(name).subquery("seen")
     query = (
         sa.select(media.c.sha256, sa.func.min(media.c.width), sa.func.min(media.c.height))
         .join(records, current())
-        .where(media.c.state == "fetched", ~seen.exists())
+        .outerjoin(seen, seen.c.sha256 == media.c.sha256)
+        .where(media.c.state == "fetched", seen.c.sha256.is_(None))
         .group_by(media.c.sha256)
         .order_by(media.c.sha256)
         .limit(limit)

@@ -197,21 +197,31 @@ def _insert_detections(connection: sa.Connection, model_id: str, found: Mapping[
     return written
 
 
-def share_detections(engine: sa.Engine, model_id: str) -> int:
+def share_detections(engine: sa.Engine, model_id: str | None = None) -> int:
     """Copy a model's detections to records that show a picture which was examined for another record.
 
-    Pictures are examined once, however many records show them; a record that comes later gets what is known. Returns
-    the number of rows written. Running it twice writes nothing more.
+    Pictures are examined once, however many records show them; a record that comes later gets what is known, also from
+    an earlier champion: the night does not examine the picture again. Running it twice writes nothing more.
+
+    Args:
+        engine: the store.
+        model_id: whose; None for every model.
+
+    Returns:
+        The number of rows written.
     """
     d, other = detections.c, detections.alias("other").c
+    chosen = d.model_id == model_id if model_id is not None else sa.true()
     one_record = (
-        sa.select(d.sha256, sa.func.min(d.record_id).label("record_id"))
-        .where(d.model_id == model_id)
-        .group_by(d.sha256)
+        sa.select(d.sha256, d.model_id, sa.func.min(d.record_id).label("record_id"))
+        .where(chosen)
+        .group_by(d.sha256, d.model_id)
         .subquery()
     )
     has_some = sa.exists().where(
-        other.record_id == media.c.record_id, other.sha256 == media.c.sha256, other.model_id == model_id
+        other.record_id == media.c.record_id,
+        other.sha256 == media.c.sha256,
+        other.model_id == one_record.c.model_id,
     )
     copied = [column.name for column in detections.columns if column.name not in {"id", "record_id"} | _CONTEXT]
     query = (
@@ -219,9 +229,16 @@ def share_detections(engine: sa.Engine, model_id: str) -> int:
         .select_from(
             media.join(records, _shown())
             .join(one_record, one_record.c.sha256 == media.c.sha256)
-            .join(detections, sa.and_(d.sha256 == one_record.c.sha256, d.record_id == one_record.c.record_id))
+            .join(
+                detections,
+                sa.and_(
+                    d.sha256 == one_record.c.sha256,
+                    d.record_id == one_record.c.record_id,
+                    d.model_id == one_record.c.model_id,
+                ),
+            )
         )
-        .where(d.model_id == model_id, ~has_some)
+        .where(~has_some)
     )
     statement = insert(detections).from_select(["record_id", *copied], query).on_conflict_do_nothing()
     with engine.begin() as connection:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -150,11 +151,38 @@ models = Table(
     Column("sha256", Text, nullable=False, comment="of the weights file"),
     Column("config", JSONB, nullable=False, comment="classes, preset, image size: all that inference needs"),
     Column("scores", JSONB, nullable=False, comment="AP, AP50 by class, before and after time context"),
-    Column("training", JSONB, nullable=False, comment="data set, its hash, images, epochs, ranks, seconds"),
+    Column("training", JSONB, nullable=False, comment="summary of the training: images, epochs, ranks, seconds"),
+    Column("data_sha256", Text, comment="of the data it was trained on: annotations and pictures"),
+    Column("held_out_sha256", Text, comment="of the held-out annotations: models with the same one are comparable"),
+    Column("revision", Text, comment="git revision of the code that trained it; or unknown, and why"),
+    Column("job_key", Text, comment="the training job; slurm_submissions has what its chain took"),
+    Column("plan", JSONB, comment="nodes, GPUs, hours and links as they were planned"),
+    Column("decision", JSONB, comment="comparison with the champion of the time, and what follows from it"),
     Column("run_id", Text),
     _time("created_at", now=True),
     UniqueConstraint("name", "version"),
     UniqueConstraint("name", "sha256"),
+    # Whatever the code does, and however many do it at once: a name has one champion.
+    Index("uq_models_champion", "name", unique=True, postgresql_where=text("state = 'champion'")),
+)
+
+model_changes = Table(
+    "model_changes",
+    metadata,
+    Column("model_id", Text, ForeignKey("models.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="of this model's changes, from 1"),
+    Column("state_before", Text, nullable=False),
+    Column("state_after", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="who: a person, or the rule of promotion"),
+    Column("reason", Text, nullable=False),
+    Column("decision", JSONB, comment="comparison that it rests on"),
+    Column("run_id", Text),
+    _time("changed_at", now=True),
+    CheckConstraint(
+        "(state_before, state_after) IN (('candidate', 'champion'), ('candidate', 'retired'), "
+        "('champion', 'retired'), ('retired', 'champion'))",
+        name="transition",
+    ),
 )
 
 batches = Table(

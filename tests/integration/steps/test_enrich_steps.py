@@ -122,12 +122,12 @@ def test_a_lost_shard_is_shown_and_taken_up_by_the_next_night(
     shown = [(failure.reason, failure.count) for failure in run_view(store, "night 1").failures]
     assert ("NODE_FAIL three times", 2) in shown
 
-    assert [picture.sha256 for picture in batches.unseen_pictures(store, "detector-1")] == pictures[4:]
+    assert [picture.sha256 for picture in batches.unseen_pictures(store)] == pictures[4:]
     second = enrich.plan_batch(settings, run_id="night 2", shard_size=4)
     assert second["pictures"] == 2
     write_results(Path(second["job_dir"]), 0)
     assert enrich.load(settings, second, run_id="night 2")["missing"] == 0
-    assert batches.unseen_pictures(store, "detector-1") == []
+    assert batches.unseen_pictures(store) == []
 
 
 def test_a_night_without_news_changes_no_annotation(

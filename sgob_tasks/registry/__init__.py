@@ -1,0 +1,1 @@
+"""What makes a model a version, and which version is the champion: provenance, comparison, promotion."""
