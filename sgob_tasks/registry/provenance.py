@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import sgob_tasks
+from sgob_tasks.detection.data.shards import file_hash, is_sharded, read_index
 from sgob_tasks.errors import InputError
 
-INDEX = "index.json"
-"""Index of a sharded data set; it has the hash of all it was made from."""
-
 GIT_TIMEOUT_S = 20
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(path, "file", path.name, error.strerror or str(error)) from error
 
 
 def data_sha256(folder: Path) -> str:
@@ -42,13 +26,12 @@ def data_sha256(folder: Path) -> str:
     Raises:
         InputError: there is nothing, a file cannot be read, or an index is damaged.
     """
-    index = folder / INDEX
-    if index.is_file():
-        return _of_index(index)
+    if is_sharded(folder):
+        return str(read_index(folder)["sha256"])
     whole = hashlib.sha256()
     files = 0
     for path in _files(folder):
-        line = f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0{sha256_of(path)}\n"
+        line = f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0{file_hash(path)}\n"
         whole.update(line.encode())
         files += 1
     if not files:
@@ -58,17 +41,6 @@ def data_sha256(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     return iter(sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.as_posix()))
-
-
-def _of_index(path: Path) -> str:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, "file", path.name, f"cannot be read as JSON: {error}") from error
-    digest = values.get("sha256") if isinstance(values, dict) else None
-    if not isinstance(digest, str) or not digest:
-        raise InputError(path, "sha256", digest, "has to be the hash of the data set")
-    return digest
 
 
 def code_revision(package: Path | None = None) -> str:

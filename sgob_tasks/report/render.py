@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from sgob_tasks.report import present
 from sgob_tasks.report.assets import asset, environment, policy
-from sgob_tasks.store.scores import ScoreTable, score_table
+from sgob_tasks.store.scores import ScoreTable, held_out, score_table
 from sgob_tasks.store.views import RunView
 
 
@@ -58,6 +58,7 @@ def render_run(view: RunView, links: Links, *, wanted: str | None = None) -> str
         wanted=wanted,
         counts=view.counts,
         model=view.model,
+        held_out=held_out(view.model.scores) if view.model else None,
         table=score_table(view.model.scores) if view.model else ScoreTable((), ()),
         failures=view.failures,
         jobs=view.jobs,

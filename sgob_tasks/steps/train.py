@@ -12,11 +12,12 @@ from typing import Any
 from sgob_tasks.config import Settings
 from sgob_tasks.context.evaluate import corrected_results, evaluate_with_context
 from sgob_tasks.detection.classes import ClassTable
+from sgob_tasks.detection.data.shards import file_hash
 from sgob_tasks.detection.data.voc import voc_to_coco
 from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.registry.comparison import intervals
-from sgob_tasks.registry.provenance import code_revision, data_sha256, sha256_of
+from sgob_tasks.registry.provenance import code_revision, data_sha256
 from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json
 from sgob_tasks.steps.models import DETECTOR, weigh
@@ -160,7 +161,7 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
     weights = results / "model" / "weights.h5"
     if not weights.exists():
         raise PermanentError(f"{results}: the training left no model (weights.h5)")
-    engine, digest = open_store(settings), sha256_of(weights)
+    engine, digest = open_store(settings), file_hash(weights)
     truth, found = load_json(dataset / "val.json"), load_json(results / "val_detections.json")
     table = ClassTable.load()
     held_out = {name: asdict(scores) for name, scores in evaluate_with_context(truth, found, table).items()}
@@ -180,7 +181,7 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
             },
             "training": load_json(results / "summary.json"),
             "data_sha256": made["data_sha256"],
-            "held_out_sha256": sha256_of(dataset / "val.json"),
+            "held_out_sha256": file_hash(dataset / "val.json"),
             "revision": made["revision"],
             "job_key": str(job["key"]),
             "plan": {name: value for name, value in dict(job.get("plan") or {}).items() if name != "text"},

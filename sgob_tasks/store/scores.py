@@ -37,6 +37,36 @@ class ScoreTable:
     by_class: tuple[Score, ...]
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """A model's box AP50 with time context on held-out pictures, and the ends of its 95 % interval (None: unknown)."""
+
+    ap50: float
+    low: float | None
+    high: float | None
+    images: int
+
+
+def held_out(scores: Mapping[str, Any]) -> HeldOut | None:
+    """Return the headline figure of a model's scores; None where they do not have it.
+
+    Args:
+        scores: as the model registry has them.
+    """
+    everything = _part(_part(scores, "held_out"), "all")
+    ap50, images = _part(everything, "after").get("ap50"), everything.get("images")
+    if not isinstance(ap50, int | float) or not isinstance(images, int):
+        return None
+    interval = _part(_part(scores, "intervals"), "after").get("ap50")
+    low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
+    return HeldOut(float(ap50), low, high, images)
+
+
+def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = value.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -100,7 +100,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything ``sgob status`` prints."""
+    """Everything ``sgob status`` prints; ``model_states`` has the state of each model by its id, for a first look."""
 
     records: StateCounts
     media: StateCounts
@@ -109,6 +109,7 @@ class Status:
     annotations: StateCounts
     jobs: StateCounts
     publications: Mapping[str, StateCounts]
+    model_states: Mapping[str, str]
     models: tuple[ModelView, ...]
     runs: tuple[Run, ...]
 
@@ -222,6 +223,7 @@ def status(engine: sa.Engine) -> Status:
         engine: the store.
     """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        registered = models(connection)
         return Status(
             records=_state_counts(connection, t.records, t.records.c.reason),
             media=_state_counts(connection, t.media, t.media.c.reason),
@@ -230,6 +232,7 @@ def status(engine: sa.Engine) -> Status:
             annotations=_state_counts(connection, t.annotations, t.annotations.c.reason),
             jobs=_state_counts(connection, t.slurm_jobs, t.slurm_jobs.c.reason),
             publications=_publications(connection),
-            models=models(connection),
+            model_states={model.id: model.state for model in registered},
+            models=registered,
             runs=last_runs(connection),
         )
