@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sgob_tasks.detection.config import DetectorConfig, preset_config
+from sgob_tasks.detection.data.augmentation import Augmentation
 from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError
 
 P = TypeVar("P")
+
+LOSSES = ("rpn_class", "rpn_box", "class", "box", "mask")
+"""The network's losses, in the order in which they are reported."""
+
+TRAINABLE = ("all", "3+", "4+", "5+", "heads")
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "optimizer": ("", "adam", "sgd"),
+    "learning_rate_scaling": ("none", "linear", "sqrt"),
+    "mask_loss": ("auto", "boxes", "off"),
+    "trainable": TRAINABLE,
+    "precision": ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -21,53 +36,77 @@ class TrainingParameters:
     Attributes:
         preset: ``resnet101``, ``resnet50`` or ``tiny``.
         epochs: passes over the training pictures.
-        steps: number of steps; 0 takes ``epochs``.
-        batch_size: pictures of one rank and step; 0 for what suits the preset (8 for ``tiny``, else 2).
+        steps: number of updates; 0 takes ``epochs``.
+        batch_size: pictures that go through one rank's network together; 0 for what suits the preset (8 for ``tiny``,
+            else 2).
+        global_batch_size: pictures of one update on all ranks together, reached by accumulation where ``batch_size``
+            on each rank is less; 0 for ``batch_size`` on each rank. An epoch's last batch is what is left.
         seed: of the first weights, the order of the pictures and the sampling.
         image_size: side of the network's square input in pixels; 0 for the preset's.
         classes: class names in the network's order; empty for all categories of the data set.
         config: other fields of ``DetectorConfig`` to set.
-        learning_rate: the highest, for one rank; see ``scale_learning_rate``.
-        scale_learning_rate: multiply it by the number of ranks (Goyal et al., arXiv 1706.02677).
+        learning_rate: the highest, for a batch of ``reference_batch_size`` pictures.
+        reference_batch_size: pictures of the batch that ``learning_rate`` is meant for.
+        learning_rate_scaling: how the rate follows the global batch: ``linear`` (Goyal et al., arXiv 1706.02677),
+            ``sqrt`` (Krizhevsky, arXiv 1404.5997) or ``none``.
         optimizer: ``adam`` or ``sgd``; empty for the preset's.
         momentum: of ``sgd``.
         weight_decay: decoupled from the gradient; never on biases and batch norm.
-        warmup_steps: steps until the highest learning rate.
+        warmup_steps: updates until the highest learning rate.
         clip_norm: largest norm of all gradients together.
         loss_weights: factors of the losses; those not named have 1.
-        augment: mirror, zoom and recolour the pictures.
+        mask_loss: ``auto``: from the instances that have a mask, off where none has; ``boxes``: an instance without
+            one counts as a filled box; ``off``.
+        augment: mirror, zoom, recolour and age the pictures.
+        augmentation: fields of ``Augmentation`` to set.
         initial_weights: HDF5 file to start from, relative to the job folder; empty for random weights.
         new_classes: the file is of other classes: leave out the layers that depend on them.
-        trainable: ``all``, or ``heads`` to leave the backbone's weights as loaded.
+        trainable: ``all``, ``5+``, ``4+``, ``3+`` (the ResNet's stages from there on, besides the rest) or ``heads``.
+        stages: parts of the training, in their order, each ``{"trainable": ..., "share": ...}`` with its share of the
+            whole; empty for one of ``trainable``.
+        precision: ``float32``, ``mixed_float16``, ``mixed_bfloat16``, or ``auto``: float16 on GPUs that are fast at it.
+        evaluations: evaluations on the held-out pictures before the final one, evenly over the training; -1 for what
+            suits the preset.
+        divergence_factor: the training ends when its loss stays above this multiple of the lowest; 0 never.
+        stall_s: seconds without an answer after which a rank is given up, and with it the job.
         budget_s: seconds for the whole training over all its jobs, start-up and final evaluation included; 0 for no
             limit. The learning rate's schedule follows the time where it is what ends the training.
         reserve_s: seconds of the budget that are kept for the final evaluation.
         checkpoint_interval_s: seconds between two checkpoints.
         log_interval_s: seconds between two progress lines.
-        val_batch_size: pictures of one rank in one batch of the final evaluation.
-        val_min_score: detections below it are left out of ``val_detections.json``.
+        val_batch_size: pictures of one rank in one batch of an evaluation.
+        val_min_score: detections below it are left out of evaluations.
     """
 
     preset: str = "resnet101"
     epochs: float = 50.0
     steps: int = 0
     batch_size: int = 0
+    global_batch_size: int = 0
     seed: int = 0
     image_size: int = 0
     classes: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = 0.0
-    scale_learning_rate: bool = False
+    reference_batch_size: int = 16
+    learning_rate_scaling: str = "none"
     optimizer: str = ""
     momentum: float = 0.9
     weight_decay: float = 1e-4
     warmup_steps: int = 0
     clip_norm: float = 5.0
     loss_weights: dict[str, float] = field(default_factory=dict)
+    mask_loss: str = "auto"
     augment: bool = True
+    augmentation: dict[str, Any] = field(default_factory=dict)
     initial_weights: str = ""
     new_classes: bool = True
     trainable: str = "all"
+    stages: tuple[dict[str, Any], ...] = ()
+    precision: str = "auto"
+    evaluations: int = -1
+    divergence_factor: float = 10.0
+    stall_s: float = 600.0
     budget_s: float = 0.0
     reserve_s: float = 25.0
     checkpoint_interval_s: float = 600.0
@@ -80,18 +119,25 @@ class TrainingParameters:
             if not good:
                 raise InputError("job.json", f"parameters.{name}", getattr(self, name), reason)
 
-        check("epochs", self.epochs > 0, "must be positive")
-        check("steps", self.steps >= 0, "must be 0 or more")
-        check("batch_size", self.batch_size >= 0, "must be 0 or more")
-        check("val_batch_size", self.val_batch_size >= 1, "must be 1 or more")
-        check("learning_rate", self.learning_rate >= 0, "must be 0 or more")
-        check("optimizer", self.optimizer in {"", "adam", "sgd"}, "must be adam or sgd")
-        check("clip_norm", self.clip_norm > 0, "must be positive")
-        check("trainable", self.trainable in {"all", "heads"}, "must be all or heads")
-        check("budget_s", self.budget_s >= 0, "must be 0 or more")
+        for name, choices in _CHOICES.items():
+            check(name, getattr(self, name) in choices, f"must be one of {', '.join(filter(None, choices))}")
+        for name in ("epochs", "reference_batch_size", "clip_norm", "val_batch_size", "log_interval_s"):
+            check(name, getattr(self, name) > 0, "must be positive")
+        counts = ("steps", "batch_size", "global_batch_size", "warmup_steps")
+        for name in (*counts, "learning_rate", "budget_s", "stall_s"):
+            check(name, getattr(self, name) >= 0, "must be 0 or more")
+        check("evaluations", self.evaluations >= -1, "must be 0 or more, or -1")
+        check("divergence_factor", self.divergence_factor == 0 or self.divergence_factor > 1, "must be above 1, or 0")
         check("reserve_s", not self.budget_s or 0 <= self.reserve_s < self.budget_s, "must be less than budget_s")
         path = Path(self.initial_weights)
         check("initial_weights", not path.is_absolute() and ".." not in path.parts, "must be below the job folder")
+        unknown = set(self.loss_weights) - set(LOSSES)
+        check("loss_weights", not unknown, f"may name {', '.join(LOSSES)}")
+        for place, stage in enumerate(self.stages):
+            fits = set(stage) == {"trainable", "share"} and stage["trainable"] in TRAINABLE
+            if not fits or not isinstance(stage["share"], (int, float)) or not stage["share"] > 0:
+                reason = f"must be a trainable of {', '.join(TRAINABLE)} and a positive share"
+                raise InputError("job.json", f"parameters.stages[{place}]", stage, reason)
 
     def detector_config(self, classes: tuple[str, ...]) -> DetectorConfig:
         """Return the network's configuration for a data set's classes."""
@@ -100,25 +146,61 @@ class TrainingParameters:
             changes["image_size"] = self.image_size
         return preset_config(self.preset, classes, **changes)
 
+    def how_to_augment(self) -> Augmentation | None:
+        """Return how far pictures are changed; None where they are not.
+
+        Raises:
+            InputError: ``augmentation`` names an unknown field, or a value is out of its range.
+        """
+        known = {entry.name for entry in dataclasses.fields(Augmentation)}
+        for name, value in self.augmentation.items():
+            numbers = value if name == "zoom" and isinstance(value, list) else [value]
+            if name not in known or not all(isinstance(number, (int, float)) for number in numbers):
+                reason = f"must be a number of {', '.join(sorted(known))}"
+                raise InputError("job.json", f"parameters.augmentation.{name}", value, reason)
+        changes: dict[str, Any] = {
+            name: tuple(value) if name == "zoom" else value for name, value in self.augmentation.items()
+        }
+        return Augmentation(**changes) if self.augment else None
+
     @property
-    def pictures_per_step(self) -> int:
-        """Pictures of one rank and step, the preset's number where none is given."""
+    def pictures_at_once(self) -> int:
+        """Pictures that go through one rank's network together, the preset's number where none is given."""
         return self.batch_size or (8 if self.preset == "tiny" else 2)
+
+    def global_batch(self, ranks: int) -> int:
+        """Return the pictures of one update."""
+        return self.global_batch_size or self.pictures_at_once * ranks
 
     @property
     def optimizer_name(self) -> str:
         """The optimizer, the preset's where none is named."""
         return self.optimizer or ("adam" if self.preset == "tiny" else "sgd")
 
-    @property
-    def highest_learning_rate(self) -> float:
-        """The highest learning rate of one rank, the optimizer's usual one where none is given."""
-        return self.learning_rate or (2e-3 if self.optimizer_name == "adam" else 1e-3)
+    def highest_learning_rate(self, global_batch: int) -> float:
+        """Return the highest learning rate for a global batch of so many pictures."""
+        rate = self.learning_rate or (2e-3 if self.optimizer_name == "adam" else 1e-3)
+        factor = global_batch / self.reference_batch_size
+        return rate * {"none": 1.0, "linear": factor, "sqrt": math.sqrt(factor)}[self.learning_rate_scaling]
+
+    def warmup(self, total_steps: int) -> int:
+        """Return the updates of warm-up: of a short training at most a tenth."""
+        return self.warmup_steps or min(50 if self.preset == "tiny" else 500, max(1, total_steps // 10))
 
     @property
-    def warmup(self) -> int:
-        """Steps of warm-up."""
-        return self.warmup_steps or (50 if self.preset == "tiny" else 500)
+    def evaluations_between(self) -> int:
+        """Evaluations before the final one."""
+        return self.evaluations if self.evaluations >= 0 else (2 if self.preset == "tiny" else 9)
+
+    @property
+    def parts(self) -> tuple[tuple[str, float], ...]:
+        """What is trained (``trainable``) until which share of the whole training is done, in order; the last is 1."""
+        stages = self.stages or ({"trainable": self.trainable, "share": 1.0},)
+        total, until, parts = sum(stage["share"] for stage in stages), 0.0, []
+        for stage in stages:
+            until += stage["share"] / total
+            parts.append((str(stage["trainable"]), until))
+        return (*parts[:-1], (parts[-1][0], 1.0))
 
 
 @dataclass(frozen=True)
@@ -153,7 +235,8 @@ def _fits(value: Any, default: Any, name: str) -> bool:
     if isinstance(default, float) or default is None:
         return isinstance(value, (int, float))
     if isinstance(default, tuple):
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        kind = dict if name == "stages" else str
+        return isinstance(value, list) and all(isinstance(item, kind) for item in value)
     return isinstance(value, type(default))
 
 

@@ -1,8 +1,9 @@
 """``python -m sgob_tasks.detection.train JOBDIR``: train a detector, one process per rank.
 
-Reads ``job.json`` and ``input/dataset/{train.json,val.json,images/}``. Writes ``checkpoints/``, ``results/model/``,
-``results/metrics.jsonl``, ``results/val_detections.json`` and ``results/summary.json``. Started again, it goes on
-from the last checkpoint. On SIGUSR1 it writes a checkpoint and exits with 85, which means: start me again.
+Reads ``job.json``, the training data in ``input/dataset`` and, where there is one, the model to compare with in
+``input/champion``. Writes ``checkpoints/`` and, in ``results/``: ``model/``, ``metrics.jsonl``, ``evaluations.jsonl``,
+``tensorboard/``, ``val_detections.json``, ``champion_val_detections.json`` and ``summary.json``. Started again, it goes
+on from the last checkpoint. On SIGUSR1 it writes a checkpoint and exits with 85, which means: start me again.
 """
 
 from __future__ import annotations
@@ -19,20 +20,12 @@ from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interrupti
 from sgob_tasks.errors import InputError, SgobError
 
 if TYPE_CHECKING:
-    from sgob_tasks.detection.data.coco import Dataset
+    from sgob_tasks.detection.data.dataset import Dataset
     from sgob_tasks.detection.network.model import MaskRCNN
     from sgob_tasks.detection.parameters import TrainingParameters
     from sgob_tasks.detection.training.distributed import Ranks
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
-
-
-class _MakeRoomError(Exception):
-    """SIGUSR1 came during the final evaluation."""
-
-
-def _figure(score: float | None) -> str:
-    return "none" if score is None else f"{score:.3f}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,125 +38,211 @@ def main(arguments: list[str] | None = None) -> int:
     job = parser.parse_args(arguments).job
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    from sgob_tasks.detection.parameters import TrainingParameters, read_parameters
+
+    try:
+        parameters = read_parameters(job, TrainingParameters)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WRONG_USE
     from sgob_tasks.detection.training import distributed  # imports TensorFlow: after the signal handler
 
-    ranks = distributed.start()
+    ranks = distributed.start(parameters.stall_s)
     try:
-        code = _train(job, ranks, interruption, started)
+        code = _Job(job, parameters, ranks, interruption, started).run()
     except InputError as error:
         sys.stderr.write(f"rank {ranks.rank}: {error}\n")
         return EXIT_WRONG_USE
     except SgobError as error:
         sys.stderr.write(f"rank {ranks.rank}: {error}\n")
         return EXIT_FAILED
+    except Exception as error:
+        if not distributed.is_broken(error):
+            raise
+        said = str(error).strip().splitlines()[-1]
+        sys.stderr.write(
+            f"rank {ranks.rank}: another rank has ended or does not answer; this one ends: {said}\n"
+        )
+        sys.stderr.flush()
+        os._exit(EXIT_FAILED)  # an orderly end would wait for the rank that is gone
     distributed.stop()
     return code
 
 
-def _train(job: Path, ranks: Ranks, interruption: Interruption, started: float) -> int:
-    """Train, evaluate and write the results; return the exit code."""
-    import tensorflow as tf
+class _Job:
+    """One run of the program."""
 
-    from sgob_tasks.detection.data.augmentation import Augmentation
-    from sgob_tasks.detection.data.batches import Batches
-    from sgob_tasks.detection.data.coco import read_coco
-    from sgob_tasks.detection.network.model import MaskRCNN
-    from sgob_tasks.detection.parameters import TrainingParameters, read_parameters
-    from sgob_tasks.detection.training.loop import Training, say
+    def __init__(
+        self, folder: Path, parameters: TrainingParameters, ranks: Ranks, interruption: Interruption, started: float
+    ) -> None:
+        self.folder, self.parameters, self.ranks = folder, parameters, ranks
+        self.interruption, self.started = interruption, started
+        self.facts: dict[str, Any] = {}
 
-    parameters = read_parameters(job, TrainingParameters)
-    folder = job / "input" / "dataset"
-    train = read_coco(folder / "train.json", folder / "images", parameters.classes or None)
-    val = read_coco(folder / "val.json", folder / "images", train.classes)
-    tf.keras.utils.set_random_seed(parameters.seed)
-    model = MaskRCNN(parameters.detector_config(train.classes))
-    if parameters.initial_weights:
-        _start_from(job / parameters.initial_weights, model, parameters)
-    batches = Batches(
-        train,
-        model.config,
-        batch_size=parameters.pictures_per_step,
-        seed=parameters.seed,
-        rank=ranks.rank,
-        size=ranks.size,
-        augmentation=Augmentation() if parameters.augment else None,
-    )
-    training = Training(job, model, batches, parameters, ranks, started)
-    if ranks.leads:
-        say(
+    def run(self) -> int:
+        """Train and evaluate; return the exit code."""
+        import tensorflow as tf
+
+        from sgob_tasks.detection.network.model import MaskRCNN
+        from sgob_tasks.detection.training.precision import use_precision
+
+        parameters = self.parameters
+        train, val = self._read()
+        tf.keras.utils.set_random_seed(parameters.seed)
+        precision = use_precision(parameters.precision)
+        model = MaskRCNN(parameters.detector_config(train.classes))
+        if parameters.initial_weights:
+            self._start_from(model)
+        masks = "none"
+        if parameters.mask_loss == "boxes":
+            masks = "boxes"
+        elif parameters.mask_loss == "auto" and train.instances_with_mask:
+            masks = "instances"
+        training = self._training(model, train, masks, precision)
+        self.facts |= {"precision": precision, "masks": masks, "mask_loss": _MASK_LOSS[masks]}
+        self._say(
             f"{parameters.preset}: {len(train.pictures)} pictures, {train.instance_count} instances"
-            f" ({train.instances_with_mask} with mask), {len(train.classes)} classes; {ranks.size} rank(s);"
+            f" ({train.instances_with_mask} with mask), {len(train.classes)} classes; {self.ranks.size} rank(s),"
+            f" {parameters.global_batch(self.ranks.size)} pictures a step; {precision}; mask loss {_MASK_LOSS[masks]};"
             f" step {training.step} of {training.total_steps}, {training.elapsed_s:.0f} s"
         )
-    if not training.run(lambda: interruption.requested):
-        if ranks.leads:
-            say(f"asked to make room: checkpoint at step {training.step}")
-        return EXIT_CONTINUE
-    try:
-        _finish(job, model, train, val, parameters, ranks, interruption, {"steps": training.step}, started)
-    except _MakeRoomError:
-        return EXIT_CONTINUE
-    if ranks.leads:
-        say(f"done after {training.elapsed_s:.0f} s")
-    return 0
+
+        def evaluate_now() -> dict[str, float | None] | None:
+            found = self._detect(self._detector(model, masks), val)
+            return None if found is None else self._scores(val, found, masks)
+
+        if not training.run(lambda: self.interruption.requested, evaluate_now):
+            self._say(f"asked to make room: checkpoint at step {training.step}")
+            return EXIT_CONTINUE
+        self.facts["steps"] = training.step
+        if not self._finish(model, train, val, masks):
+            return EXIT_CONTINUE
+        self._say(f"done after {training.elapsed_s:.0f} s")
+        return 0
+
+    def _read(self) -> tuple[Dataset, Dataset]:
+        from sgob_tasks.detection.data.shards import open_split
+
+        folder = self.folder / "input" / "dataset"
+        train = open_split(folder, "train", self.parameters.classes or None)
+        return train, open_split(folder, "val", train.classes)
+
+    def _training(self, model: MaskRCNN, train: Dataset, masks: str, precision: str) -> Any:
+        from sgob_tasks.detection.data.batches import Batches
+        from sgob_tasks.detection.training.loop import Training
+        from sgob_tasks.detection.training.step import TrainingStep
+
+        parameters, ranks = self.parameters, self.ranks
+        batches = Batches(
+            train,
+            model.config,
+            batch_size=parameters.pictures_at_once,
+            seed=parameters.seed,
+            global_batch_size=parameters.global_batch_size,
+            rank=ranks.rank,
+            size=ranks.size,
+            augmentation=parameters.how_to_augment(),
+            box_masks=masks == "boxes",
+        )
+        step = TrainingStep(model, parameters, masks=masks != "none", scaled=precision == "mixed_float16")
+        return Training(self.folder, step, batches, parameters, ranks, self.started)
+
+    def _start_from(self, model: MaskRCNN) -> None:
+        from sgob_tasks.detection.network.heads import CLASS_LAYERS
+        from sgob_tasks.detection.weights.layers import load_weights
+
+        path = self.folder / self.parameters.initial_weights
+        load_weights(model.layers(), path, skip=CLASS_LAYERS if self.parameters.new_classes else ())
+
+    def _detector(self, model: MaskRCNN, masks: str) -> Any:
+        from sgob_tasks.detection.inference.detector import Detector
+
+        parameters = self.parameters
+        return Detector(
+            model, has_masks=masks != "none", batch_size=parameters.val_batch_size, min_score=parameters.val_min_score
+        )
+
+    def _detect(self, detector: Any, val: Dataset) -> list[dict[str, Any]] | None:
+        from sgob_tasks.detection.training.validation import detect_dataset
+
+        return detect_dataset(detector, val, self.ranks, lambda: self.interruption.requested)
+
+    def _scores(self, val: Dataset, found: list[dict[str, Any]], masks: str) -> dict[str, float | None]:
+        """Return the figures of an intermediate evaluation; rank 0 reports them."""
+        from sgob_tasks.detection.evaluation.average_precision import evaluate
+
+        if not self.ranks.leads:
+            return {}
+        boxes = evaluate(val.source, found)
+        scores = {"ap": boxes.ap, "ap50": boxes.ap50, "ap75": boxes.ap75}
+        if masks == "instances":
+            drawn = evaluate(val.source, found, iou_type="segm")
+            scores |= {"mask_ap": drawn.ap, "mask_ap50": drawn.ap50}
+        return scores
+
+    def _finish(self, model: MaskRCNN, train: Dataset, val: Dataset, masks: str) -> bool:
+        """Write the model, its detections on the held-out pictures, and how good they are; False where interrupted."""
+        from sgob_tasks.detection.evaluation.average_precision import evaluate
+        from sgob_tasks.detection.files import write_json
+        from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
+
+        parameters, results = self.parameters, self.folder / "results"
+        facts = self.facts | {
+            "seconds": round(time.monotonic() - self.started, 1),
+            "ranks": self.ranks.size,
+            "batch_size": parameters.pictures_at_once,
+            "global_batch_size": parameters.global_batch(self.ranks.size),
+            "seed": parameters.seed,
+            "pictures": len(train.pictures),
+            "instances": train.instance_count,
+            "instances_with_mask": train.instances_with_mask,
+        }
+        if self.ranks.leads:
+            save_model(results / "model", model, ModelInfo(model.config, masks != "none", facts))
+        found = self._detect(self._detector(model, masks), val)
+        if found is None or not self._detect_champion(val):
+            return False
+        if not self.ranks.leads:
+            return True
+        write_json(results / "val_detections.json", found)
+        boxes = evaluate(val.source, found)
+        summary: dict[str, Any] = {"training": facts, "bbox": boxes.to_json(), "classes": list(train.classes)}
+        if masks == "instances":
+            summary["segm"] = evaluate(val.source, found, iou_type="segm").to_json()
+        write_json(results / "summary.json", summary)
+        self._say(f"held-out pictures: {boxes.pictures}, box AP50 {_figure(boxes.ap50)}, AP {_figure(boxes.ap)}")
+        return True
+
+    def _detect_champion(self, val: Dataset) -> bool:
+        """Let the present champion look at the same held-out pictures, where it came along; False where interrupted."""
+        from sgob_tasks.detection.files import write_json
+        from sgob_tasks.detection.inference.detector import Detector
+
+        folder, parameters = self.folder / "input" / "champion", self.parameters
+        if not (folder / "model.json").exists():
+            return True
+        detector = Detector.load(folder, batch_size=parameters.val_batch_size, min_score=parameters.val_min_score)
+        found = self._detect(detector, val)
+        if found is not None and self.ranks.leads:
+            write_json(self.folder / "results" / "champion_val_detections.json", found)
+        return found is not None
+
+    def _say(self, text: str) -> None:
+        from sgob_tasks.detection.training.report import say
+
+        if self.ranks.leads:
+            say(text)
 
 
-def _start_from(path: Path, model: MaskRCNN, parameters: TrainingParameters) -> None:
-    from sgob_tasks.detection.network.heads import CLASS_LAYERS
-    from sgob_tasks.detection.weights.layers import load_weights
+_MASK_LOSS = {
+    "instances": "on the instances that have a mask",
+    "boxes": "on masks; an instance without one counts as a filled box",
+    "none": "off: no instance has a mask, or it was switched off",
+}
 
-    load_weights(model.layers(), path, skip=CLASS_LAYERS if parameters.new_classes else ())
 
-
-def _finish(
-    job: Path,
-    model: MaskRCNN,
-    train: Dataset,
-    val: Dataset,
-    parameters: TrainingParameters,
-    ranks: Ranks,
-    interruption: Interruption,
-    facts: dict[str, Any],
-    started: float,
-) -> None:
-    """Write the model, its detections on the held-out pictures, and how good they are."""
-    from sgob_tasks.detection.evaluation.average_precision import evaluate
-    from sgob_tasks.detection.files import write_json
-    from sgob_tasks.detection.inference.detector import Detector
-    from sgob_tasks.detection.training.loop import say
-    from sgob_tasks.detection.training.validation import detect_dataset
-    from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
-
-    def make_room() -> None:
-        if interruption.requested:
-            raise _MakeRoomError
-
-    has_masks = train.instances_with_mask > 0
-    facts = facts | {
-        "seconds": round(time.monotonic() - started, 1),
-        "ranks": ranks.size,
-        "batch_size": parameters.pictures_per_step,
-        "seed": parameters.seed,
-        "pictures": len(train.pictures),
-        "instances": train.instance_count,
-        "instances_with_mask": train.instances_with_mask,
-        "mask_loss": "instances with a mask only" if has_masks else "off: no instance has a mask",
-    }
-    if ranks.leads:
-        save_model(job / "results" / "model", model, ModelInfo(model.config, has_masks, facts))
-    detector = Detector(
-        model, has_masks=has_masks, batch_size=parameters.val_batch_size, min_score=parameters.val_min_score
-    )
-    detections = detect_dataset(detector, val, ranks, make_room)
-    if not ranks.leads:
-        return
-    write_json(job / "results" / "val_detections.json", detections)
-    scores = evaluate(val.source, detections)
-    summary: dict[str, Any] = {"training": facts, "bbox": scores.to_json(), "classes": list(train.classes)}
-    if has_masks:
-        summary["segm"] = evaluate(val.source, detections, iou_type="segm").to_json()
-    write_json(job / "results" / "summary.json", summary)
-    say(f"held-out pictures: {scores.pictures}, box AP50 {_figure(scores.ap50)}, AP {_figure(scores.ap)}")
+def _figure(score: float | None) -> str:
+    return "none" if score is None else f"{score:.3f}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,9 @@
-"""The five losses of Mask R-CNN. Every one is a weighted mean that is 0, with zero gradients, over no example."""
+"""The five losses of Mask R-CNN, one value a picture.
+
+Each is a weighted mean over a picture's own anchors or regions, and 0, with zero gradients, where it has none. The loss
+of a batch is the mean over its pictures, so that a batch may be cut into parts of any size, on any number of ranks, and
+the sum of the parts' gradients is exactly the whole's.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +16,12 @@ from sgob_tasks.detection.network.targets import AnchorTargets, RoiTargets
 
 
 def weighted_mean(values: Any, weights: Any) -> Any:
-    """Return ``sum(values * weights) / max(sum(weights), 1)``: never NaN, and always part of the graph.
+    """Return ``sum(values * weights) / max(sum(weights), 1)`` over the last axis: ``[B, N]`` gives ``[B]``.
 
-    A loss that is skipped instead would leave a rank without its gradients, and the others waiting for them.
+    Never NaN, and always part of the graph: a loss that is skipped instead would leave a rank without its gradients,
+    and the others waiting for them.
     """
-    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1.0)
+    return tf.reduce_sum(values * weights, -1) / tf.maximum(tf.reduce_sum(weights, -1), 1.0)
 
 
 def smooth_l1(error: Any) -> Any:
@@ -25,7 +31,7 @@ def smooth_l1(error: Any) -> Any:
 
 
 def rpn_losses(logits: Any, deltas: Any, targets: AnchorTargets) -> dict[str, Any]:
-    """Return the class and box losses of the proposal network.
+    """Return the class and box losses of the proposal network, ``[B]`` each.
 
     Args:
         logits: ``[B, A, 2]``.
@@ -50,7 +56,7 @@ def _of_class(values: Any, classes: Any) -> Any:
 
 
 def box_losses(logits: Any, deltas: Any, targets: RoiTargets) -> dict[str, Any]:
-    """Return the class and box losses of the box head.
+    """Return the class and box losses of the box head, ``[B]`` each.
 
     Args:
         logits: ``[B * R, classes]``.
@@ -58,17 +64,17 @@ def box_losses(logits: Any, deltas: Any, targets: RoiTargets) -> dict[str, Any]:
         targets: sampled RoIs.
     """
     classes = tf.reshape(targets.classes, [-1])
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits)
-    chosen = tf.reshape(_of_class(deltas, classes), [-1, targets.boxes.shape[1], 4])
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(classes, tf.cast(logits, tf.float32))
+    chosen = tf.reshape(_of_class(tf.cast(deltas, tf.float32), classes), [-1, targets.boxes.shape[1], 4])
     error = targets.deltas - chosen[:, : targets.deltas.shape[1]]
     return {
-        "class": weighted_mean(entropy, tf.reshape(targets.weights, [-1])),
+        "class": weighted_mean(tf.reshape(entropy, tf.shape(targets.classes)), targets.weights),
         "box": weighted_mean(tf.reduce_mean(smooth_l1(error), -1), targets.positive),
     }
 
 
 def mask_loss(logits: Any, targets: RoiTargets, config: DetectorConfig) -> Any:
-    """Return the mask loss over the positives whose mask is known.
+    """Return the mask loss over the positives whose mask is known, ``[B]``.
 
     Args:
         logits: ``[B * P, 2 * pool, 2 * pool, k]``.
@@ -77,7 +83,7 @@ def mask_loss(logits: Any, targets: RoiTargets, config: DetectorConfig) -> Any:
     """
     side = 2 * config.mask_pool
     classes = tf.reshape(targets.classes[:, : targets.positive.shape[1]], [-1])
-    chosen = _of_class(tf.transpose(logits, [0, 3, 1, 2]), classes)
+    chosen = _of_class(tf.transpose(tf.cast(logits, tf.float32), [0, 3, 1, 2]), classes)
     wanted = tf.reshape(targets.masks, [-1, side, side])
-    entropy = tf.nn.sigmoid_cross_entropy_with_logits(wanted, chosen)
-    return weighted_mean(tf.reduce_mean(entropy, [1, 2]), tf.reshape(targets.mask_weights, [-1]))
+    entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, chosen), [1, 2])
+    return weighted_mean(tf.reshape(entropy, tf.shape(targets.mask_weights)), targets.mask_weights)

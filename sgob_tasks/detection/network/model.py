@@ -72,7 +72,8 @@ class MaskRCNN:
         """Batch norm's moving statistics where they are learnt: each rank sees its own, so they must be averaged."""
         if not self.config.train_batch_norm:
             return []
-        return [weight for part in self.parts for weight in part.non_trainable_weights]
+        norms = (layer for part in self.parts for layer in part.layers if hasattr(layer, "moving_mean"))
+        return [weight for layer in norms for weight in (layer.moving_mean, layer.moving_variance)]
 
     def pyramid(self, images: Any, training: bool) -> dict[int, Any]:
         """Return the feature pyramid of ``[B, S, S, 3]`` RGB pictures (0 to 255, any number type), by level."""
@@ -83,37 +84,39 @@ class MaskRCNN:
     def score_anchors(self, pyramid: dict[int, Any], training: bool) -> tuple[Any, Any]:
         """Return the proposal network's ``[B, A, 2]`` logits and ``[B, A, 4]`` corrections, level after level."""
         outputs = [self.rpn(pyramid[level], training=training) for level in self.config.rpn_levels]
-        return tf.concat([logits for logits, _ in outputs], 1), tf.concat([deltas for _, deltas in outputs], 1)
+        logits, deltas = (tf.concat(parts, 1) for parts in zip(*outputs))  # noqa: B905 - as above
+        return tf.cast(logits, tf.float32), tf.cast(deltas, tf.float32)
 
-    def losses(self, images: Any, truth: Instances, seed: Any) -> dict[str, Any]:
-        """Return the five losses of a batch, by name.
+    def losses(self, images: Any, truth: Instances, seeds: Any, masks: bool = True) -> dict[str, Any]:
+        """Return the losses of each picture, ``[B]``, by name.
 
         Args:
             images: ``[B, S, S, 3]`` RGB, 0 to 255.
             truth: their instances.
-            seed: int32 ``[2]``: with it the sampling is repeatable.
+            seeds: int32 ``[B, 2]``: with them the sampling of each picture is repeatable.
+            masks: False leaves out the mask head and its loss.
         """
         config = self.config
         pyramid = self.pyramid(images, training=True)
         rpn_logits, rpn_deltas = self.score_anchors(pyramid, training=True)
-        wanted = anchor_targets(self.anchors, truth, config, seed)
+        wanted = anchor_targets(self.anchors, truth, config, seeds)
         proposals = propose(rpn_logits, rpn_deltas, self.anchors, config, config.proposals_training)
-        rois = roi_targets(proposals, truth, config, seed + 1)
+        rois = roi_targets(proposals, truth, config, seeds + 1)
         logits, deltas = self.box_head(pool(pyramid, rois.boxes, config, config.roi_pool), training=True)
-        positives = rois.boxes[:, : config.positive_rois]
-        masks = self.mask_head(pool(pyramid, positives, config, config.mask_pool), training=True)
-        return {
-            **rpn_losses(rpn_logits, rpn_deltas, wanted),
-            **box_losses(logits, deltas, rois),
-            "mask": mask_loss(masks, rois, config),
-        }
+        found = {**rpn_losses(rpn_logits, rpn_deltas, wanted), **box_losses(logits, deltas, rois)}
+        if masks:
+            positives = rois.boxes[:, : config.positive_rois]
+            drawn = self.mask_head(pool(pyramid, positives, config, config.mask_pool), training=True)
+            found["mask"] = mask_loss(drawn, rois, config)
+        return found
 
     def regions(self, pyramid: dict[int, Any]) -> Regions:
         """Return corrected boxes and class probabilities of the proposals."""
         config = self.config
         rpn_logits, rpn_deltas = self.score_anchors(pyramid, training=False)
         rois = propose(rpn_logits, rpn_deltas, self.anchors, config, config.proposals_inference)
-        logits, deltas = self.box_head(pool(pyramid, rois, config, config.roi_pool), training=False)
+        answers = self.box_head(pool(pyramid, rois, config, config.roi_pool), training=False)
+        logits, deltas = (tf.cast(answer, tf.float32) for answer in answers)
         shape = tf.shape(rois)
         deltas = tf.reshape(deltas, [shape[0], shape[1], -1, 4])
         boxes = tensors.clip(tensors.decode(rois[:, :, None, :], deltas, config.box_std))
@@ -130,7 +133,7 @@ class MaskRCNN:
         """
         shape, side = tf.shape(boxes), 2 * self.config.mask_pool
         logits = self.mask_head(pool(pyramid, boxes, self.config, self.config.mask_pool), training=False)
-        logits = tf.transpose(logits, [0, 3, 1, 2])
+        logits = tf.transpose(tf.cast(logits, tf.float32), [0, 3, 1, 2])
         if self.config.class_agnostic:
             chosen = logits[:, 0]
         else:

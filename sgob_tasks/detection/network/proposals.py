@@ -69,9 +69,9 @@ def pool(features: dict[int, Any], boxes: Any, config: DetectorConfig, side: int
     pooled, places = [], []
     for level in config.roi_levels:
         place = tf.where(levels == level)[:, 0]
-        pooled.append(
-            tf.image.crop_and_resize(features[level], tf.gather(flat, place), tf.gather(picture, place), [side, side])
-        )
+        level_features = tf.cast(features[level], tf.float32)
+        where = tf.gather(flat, place), tf.gather(picture, place)
+        pooled.append(tf.image.crop_and_resize(level_features, *where, [side, side]))
         places.append(place)
     order = tf.math.invert_permutation(tf.concat(places, 0))
     result = tf.gather(tf.concat(pooled, 0), order)

@@ -71,6 +71,11 @@ def _in_crowd(boxes: Any, truth: Instances) -> Any:
     return tf.reduce_max(share * crowd, -1) > CROWD_OVERLAP
 
 
+def _noise(count: Any, seeds: Any) -> Any:
+    """Return ``[B, count]`` numbers from 0 to 1, each picture's from its own seed: no matter which batch it is in."""
+    return tf.map_fn(lambda seed: tf.random.stateless_uniform([count], seed), seeds, fn_output_signature=tf.float32)
+
+
 def _sample(candidates: Any, count: int, noise: Any) -> tuple[Any, Any]:
     """Choose up to ``count`` of the candidates of each picture at random.
 
@@ -103,14 +108,14 @@ class AnchorTargets(NamedTuple):
     deltas: Any
 
 
-def anchor_targets(anchors: Any, truth: Instances, config: DetectorConfig, seed: Any) -> AnchorTargets:
+def anchor_targets(anchors: Any, truth: Instances, config: DetectorConfig, seeds: Any) -> AnchorTargets:
     """Match anchors with instances (IoU, and the best anchor of each instance) and sample as many of both kinds.
 
     Args:
         anchors: ``[A, 4]`` in network coordinates.
         truth: the batch's instances.
         config: thresholds and sample sizes.
-        seed: int32 ``[2]`` for the sampling.
+        seeds: int32 ``[B, 2]``, of each picture's sampling.
     """
     batch = tf.shape(truth.boxes)[0]
     boxes = tf.broadcast_to(anchors[None], [batch, anchors.shape[0], 4])
@@ -121,7 +126,7 @@ def anchor_targets(anchors: Any, truth: Instances, config: DetectorConfig, seed:
     positive = forced | (best >= config.rpn_positive_iou)
     negative = ~positive & (best < config.rpn_negative_iou) & ~_in_crowd(boxes, truth)
     half = config.rpn_samples // 2
-    noise = tf.random.stateless_uniform(tf.shape(best), seed)
+    noise = _noise(tf.shape(best)[1], seeds)
     chosen, weight = _sample(positive, half, noise)
     others, other_weight = _sample(negative, config.rpn_samples, noise)
     other_weight = _take(other_weight, config.rpn_samples - tf.reduce_sum(weight, 1))
@@ -145,14 +150,14 @@ def _mask_targets(boxes: Any, matched: Any, masks: Any, side: int) -> Any:
     return tf.round(tf.reshape(crops, [shape[0], shape[1], side, side]))
 
 
-def roi_targets(proposals: Any, truth: Instances, config: DetectorConfig, seed: Any) -> RoiTargets:
+def roi_targets(proposals: Any, truth: Instances, config: DetectorConfig, seeds: Any) -> RoiTargets:
     """Match proposals with instances and sample a fixed number of both kinds for the heads.
 
     Args:
         proposals: ``[B, N, 4]``, padded with zeros.
         truth: the batch's instances.
         config: thresholds and sample sizes.
-        seed: int32 ``[2]`` for the sampling.
+        seeds: int32 ``[B, 2]``, of each picture's sampling.
     """
     if config.propose_instances:
         # Padding and crowds go in as empty boxes, which are never sampled.
@@ -163,7 +168,7 @@ def roi_targets(proposals: Any, truth: Instances, config: DetectorConfig, seed: 
     positive = real_box & (best >= ROI_POSITIVE_IOU)
     negative = real_box & (best < ROI_POSITIVE_IOU) & ~_in_crowd(proposals, truth)
     places = config.positive_rois
-    noise = tf.random.stateless_uniform(tf.shape(best), seed)
+    noise = _noise(tf.shape(best)[1], seeds)
     chosen, weight = _sample(positive, places, noise)
     others, other_weight = _sample(negative, config.roi_samples - places, noise)
     indices = tf.concat([chosen, others], 1)

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,19 @@ class TrainingState:
         step: steps done.
         elapsed_s: time spent on them, over all jobs of the training.
         finished: no step is left.
-        fingerprint: what must be equal for the training to go on: parameters, ranks, data.
+        fingerprint: what must be equal for the training to go on: parameters, data.
+        part: parts of the next step's batch that are summed up already; 0 between two steps.
+        layout: ranks, and pictures of a part: with others, ``part`` says nothing.
+        evaluations: evaluations on held-out pictures done.
     """
 
     step: int
     elapsed_s: float
     finished: bool
     fingerprint: dict[str, Any]
+    part: int = 0
+    layout: list[int] = field(default_factory=list)
+    evaluations: int = 0
 
 
 def _found(folder: Path) -> list[Path]:

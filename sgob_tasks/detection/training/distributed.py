@@ -35,38 +35,50 @@ class Ranks:
         return self.rank == 0
 
 
-def start() -> Ranks:
-    """Join the other ranks, and give TensorFlow this rank's share of the node: one GPU, or some of the cores."""
+def start(stall_s: float = 600.0) -> Ranks:
+    """Join the other ranks, and give TensorFlow this rank's share of the node: one GPU, or some of the cores.
+
+    Args:
+        stall_s: seconds that ranks wait for one that does not answer before they all end; 0 for ever.
+    """
     if not tf.config.list_physical_devices("GPU"):
         # The ranks' background threads meet once a cycle, and wait for each other on a busy loop. At Horovod's usual
         # 1 ms that took a third of two cores from the training itself; here a step has one exchange anyway. Yielding
         # while waiting gives the core to the rank that is waited for.
         os.environ.setdefault("HOROVOD_CYCLE_TIME", "10")
         os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
+    # A rank that is alive but stuck (a node without its file system) would be waited for until the job's time is up.
+    os.environ.setdefault("HOROVOD_STALL_CHECK_TIME_SECONDS", str(max(1, round(stall_s / 4))))
+    os.environ.setdefault("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", str(round(stall_s)))
     hvd.init()
     ranks = Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
     use_devices(ranks.local_rank, cores_per_rank(ranks.local_size))
     return ranks
 
 
-def average(tensors: Sequence[Any]) -> list[Any]:
-    """Return the mean of each tensor over the ranks; all travel together. Usable inside a graph."""
+def is_broken(error: Exception) -> bool:
+    """Tell whether an error says that the exchange between the ranks has broken down."""
+    return isinstance(error, (hvd.elastic.HorovodInternalError if hasattr(hvd, "elastic") else ())) or (
+        isinstance(error, tf.errors.OpError) and "Horovod" in str(error)
+    )
+
+
+def size() -> int:
+    """Return the number of ranks."""
+    return int(hvd.size())
+
+
+def total(tensors: Sequence[Any]) -> list[Any]:
+    """Return the sum of each tensor over the ranks; all travel together. Usable inside a graph."""
     if hvd.size() == 1:
         return list(tensors)
-    return list(hvd.grouped_allreduce(list(tensors), op=hvd.Average))
+    return list(hvd.grouped_allreduce(list(tensors), op=hvd.Sum))
 
 
 def broadcast(variables: Sequence[Any]) -> None:
     """Give all ranks the values of rank 0."""
     if hvd.size() > 1:
         hvd.broadcast_variables(list(variables), root_rank=0)
-
-
-def average_variables(variables: Sequence[Any]) -> None:
-    """Set variables to their mean over the ranks."""
-    if hvd.size() > 1 and variables:
-        for variable, value in zip(variables, average([variable.value() for variable in variables]), strict=True):
-            variable.assign(value)
 
 
 def gather(value: Any) -> list[Any]:

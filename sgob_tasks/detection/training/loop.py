@@ -1,99 +1,28 @@
-"""Training on several ranks: one step, repeated until its steps or its time are used up."""
+"""Training on several ranks: one update after the other until the steps or the time are used up."""
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from sgob_tasks.detection.data.batches import Batch, Batches, prefetch
-from sgob_tasks.detection.files import write_durably
-from sgob_tasks.detection.network.model import MaskRCNN
-from sgob_tasks.detection.network.targets import Instances
-from sgob_tasks.detection.parameters import TrainingParameters
+from sgob_tasks.detection.data.batches import Batches, prefetch
+from sgob_tasks.detection.parameters import LOSSES, TrainingParameters
 from sgob_tasks.detection.training import distributed
 from sgob_tasks.detection.training.checkpoint import TrainingState, load_checkpoint, restore, save_checkpoint
+from sgob_tasks.detection.training.health import Health
+from sgob_tasks.detection.training.report import Report
 from sgob_tasks.detection.training.schedule import learning_rate, progress
-from sgob_tasks.errors import InputError, PermanentError
+from sgob_tasks.detection.training.stages import stage_at
+from sgob_tasks.detection.training.step import TrainingStep
+from sgob_tasks.errors import InputError
 
-LOSSES = ("rpn_class", "rpn_box", "class", "box", "mask")
-
-
-def say(text: str) -> None:
-    """Write a line to the job's log at once."""
-    sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
-    sys.stdout.flush()
-
-
-def make_optimizer(parameters: TrainingParameters, variables: list[Any]) -> Any:
-    """Return the optimizer with all its variables made.
-
-    Its own variables exist before the first step, so that a checkpoint can be restored into them and rank 0's values
-    can be broadcast.
-    """
-    rate, decay = parameters.highest_learning_rate, parameters.weight_decay or None
-    if parameters.optimizer_name == "adam":
-        optimizer = tf.keras.optimizers.Adam(rate, weight_decay=decay, jit_compile=False)
-    else:
-        optimizer = tf.keras.optimizers.SGD(rate, parameters.momentum, weight_decay=decay, jit_compile=False)
-    if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(variables)
-    return optimizer
-
-
-class TrainingStep:
-    """One step on all ranks: losses, gradients, their mean over the ranks, the update.
-
-    Every rank runs the same graph on the same shapes, whatever its pictures hold: Horovod waits for each gradient of
-    each rank. The ranks' clocks and signals travel with the gradients, so that all ranks take the same decision after
-    the same step.
-    """
-
-    def __init__(self, model: MaskRCNN, parameters: TrainingParameters, variables: list[Any]) -> None:
-        self.model, self.variables = model, variables
-        self.optimizer = make_optimizer(parameters, variables)
-        self._weights = {name: float(parameters.loss_weights.get(name, 1.0)) for name in LOSSES}
-        self._clip_norm = parameters.clip_norm
-        self._run = tf.function(self._step)
-
-    def _step(self, images: Any, truth: Instances, seed: Any, rate: Any, control: Any) -> Any:
-        truth = truth._replace(masks=tf.cast(truth.masks, tf.float32))
-        with tf.GradientTape() as tape:
-            losses = self.model.losses(images, truth, seed)
-            total = tf.add_n([losses[name] * weight for name, weight in self._weights.items()])
-        gradients = tape.gradient(total, self.variables)
-        values = tf.stack([losses[name] for name in LOSSES])
-        *gradients, values, control = distributed.average([*gradients, values, control])
-        gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
-        self.optimizer.learning_rate.assign(rate)
-        # (no strict: the autograph of TensorFlow 2.11 knows none)
-        self.optimizer.apply_gradients(zip(gradients, self.variables))  # noqa: B905
-        return values, norm, control
-
-    def __call__(self, batch: Batch, seed: tuple[int, int], rate: float, control: tuple[float, float]) -> Any:
-        """Run the step.
-
-        Args:
-            batch: this rank's pictures.
-            seed: of the sampling.
-            rate: learning rate.
-            control: this rank's elapsed seconds and whether it wants to stop (1 or 0).
-
-        Returns:
-            the five losses, the gradients' norm, and the mean of ``control`` over the ranks.
-        """
-        truth = Instances(*map(tf.constant, (batch.boxes, batch.classes, batch.masks, batch.has_mask)))
-        numbers = tf.constant(seed, tf.int32), tf.constant(rate, tf.float32), tf.constant(control, tf.float32)
-        values, norm, mean_control = self._run(tf.constant(batch.images), truth, *numbers)
-        return values.numpy(), float(norm), mean_control.numpy()
+Scores = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -114,11 +43,11 @@ class Clock:
 
 
 class Training:
-    """A training from wherever its last checkpoint left it.
+    """A training from wherever its last checkpoint left it, be it in the middle of a batch.
 
     Args:
         folder: the job folder; checkpoints and metrics go below it.
-        model: the network, with the weights to start from.
+        step: network, losses and optimizer, with the weights to start from.
         batches: this rank's batches.
         parameters: how to train.
         ranks: this process among all.
@@ -128,46 +57,46 @@ class Training:
     def __init__(
         self,
         folder: Path,
-        model: MaskRCNN,
+        step: TrainingStep,
         batches: Batches,
         parameters: TrainingParameters,
         ranks: distributed.Ranks,
         started: float,
     ) -> None:
-        self._checkpoints, self._metrics = folder / "checkpoints", folder / "results" / "metrics.jsonl"
-        self._model, self._batches, self._parameters, self._ranks = model, batches, parameters, ranks
-        self._step = TrainingStep(model, parameters, trained_variables(model, parameters))
+        self._checkpoints, self._results = folder / "checkpoints", folder / "results"
+        self._step, self._batches, self._parameters, self._ranks = step, batches, parameters, ranks
         self._fingerprint: dict[str, Any] = {
-            "config": json.loads(json.dumps(model.config.to_json())),
+            "config": json.loads(json.dumps(step.model.config.to_json())),
             "optimizer": parameters.optimizer_name,
-            "batch_size": parameters.pictures_per_step,
-            "ranks": ranks.size,
+            "global_batch_size": parameters.global_batch(ranks.size),
+            "mask_loss": step.masks,
             "seed": parameters.seed,
         }
+        self._layout = [ranks.size, parameters.pictures_at_once]
         wanted = parameters.steps or round(parameters.epochs * batches.steps_per_epoch)
         self.total_steps = max(1, wanted)
-        self.step = 0
+        self.step = self._part = self._evaluations = 0
         self._finished = False
         self._clock = Clock(started)
         self._resume()
 
-    @property
-    def _variables(self) -> list[Any]:
-        # called: a method in Keras 2.11, a list that may be called since
-        return [*self._model.weights, *self._step.optimizer.variables()]
-
     def _resume(self) -> None:
         found = load_checkpoint(self._checkpoints) if self._ranks.leads else None
-        state = distributed.gather(found[0] if found else None)[0]
+        state: TrainingState | None = distributed.gather(found[0] if found else None)[0]
         if state is not None:
             self._check(state.fingerprint)
-            self.step, self._finished = state.step, state.finished
+            self.step, self._finished, self._evaluations = state.step, state.finished, state.evaluations
+            # Parts of a batch that other ranks or other parts have gone through cannot be told apart: begin it anew.
+            self._part = state.part if state.layout == self._layout else 0
             self._clock = Clock(self._clock.started, state.elapsed_s)
         if found is not None:
-            restore(self._variables, found[1], self._checkpoints)
-        distributed.broadcast(self._variables)
-        if self._ranks.leads:
-            drop_later_metrics(self._metrics, self.step)
+            variables = [*self._step.state, *(self._step.sums if found[0].part else [])]
+            restore(variables, found[1], self._checkpoints)
+            if not self._part:
+                for kept in self._step.sums:
+                    kept.assign(tf.zeros_like(kept))
+        # The sums are not sent: rank 0 goes on with those of all ranks, the others with nothing.
+        distributed.broadcast(self._step.state)
 
     def _check(self, fingerprint: dict[str, Any]) -> None:
         for name, value in self._fingerprint.items():
@@ -180,124 +109,107 @@ class Training:
         """Seconds spent by now, over all jobs of this training."""
         return self._clock.elapsed_s()
 
-    def _budget_s(self) -> float | None:
+    @property
+    def epoch(self) -> float:
+        """Passes over the training pictures by now."""
+        return self.step / self._batches.steps_per_epoch
+
+    def _done(self, elapsed: float) -> float:
         parameters = self._parameters
-        return parameters.budget_s - parameters.reserve_s if parameters.budget_s else None
+        budget = parameters.budget_s - parameters.reserve_s if parameters.budget_s else None
+        return progress(self.step, self.total_steps, elapsed, budget)
 
     def save(self) -> None:
-        """Write a checkpoint (rank 0), after bringing all ranks' batch norm statistics together."""
-        distributed.average_variables(self._model.averaged_weights)
+        """Write a checkpoint (rank 0); in the middle of a batch with the sums of all ranks.
+
+        There each rank's batch norm has seen other pictures. Their mean is written: as its statistics change linearly,
+        going on from the mean ends where the mean of going on from each would.
+        """
+        statistics = self._step.model.averaged_weights
+        sums, means = [], {}
+        if self._part:
+            added = distributed.total([variable.value() for variable in [*self._step.sums, *statistics]])
+            sums = [value.numpy() for value in added[: len(self._step.sums)]]
+            mean = (value.numpy() / self._ranks.size for value in added[len(sums) :])
+            means = {id(weight): value for weight, value in zip(statistics, mean, strict=True)}
         if self._ranks.leads:
-            state = TrainingState(self.step, self.elapsed_s, self._finished, self._fingerprint)
-            save_checkpoint(self._checkpoints, state, [variable.numpy() for variable in self._variables])
+            state = TrainingState(
+                self.step,
+                self.elapsed_s,
+                self._finished,
+                self._fingerprint,
+                self._part,
+                self._layout,
+                self._evaluations,
+            )
+            values = [means[id(v)] if id(v) in means else v.numpy() for v in self._step.state]
+            save_checkpoint(self._checkpoints, state, values + sums)
         distributed.wait_for_all()
 
-    def run(self, wants_to_stop: Callable[[], bool]) -> bool:
+    def run(self, wants_to_stop: Callable[[], bool], evaluate: Callable[[], Scores | None] | None = None) -> bool:
         """Train until it is finished or a rank wants to stop, and write a checkpoint.
 
         Args:
-            wants_to_stop: asked after every step.
+            wants_to_stop: asked after every part of a batch.
+            evaluate: scores on the held-out pictures, on all ranks together; None from it says that a rank wants to
+                stop.
 
         Returns:
             True when the training is finished, False when it should be started again.
 
         Raises:
-            PermanentError: the loss is no number any more.
+            PermanentError: the loss or a gradient is no number any more, or the training diverges.
         """
         if self._finished:
             return True
         parameters, ranks = self._parameters, self._ranks
-        rate = parameters.highest_learning_rate * (ranks.size if parameters.scale_learning_rate else 1)
-        report = Report(self._metrics, ranks.leads, parameters.log_interval_s)
+        highest = parameters.highest_learning_rate(parameters.global_batch(ranks.size))
+        report = Report(self._results, ranks.leads, parameters.log_interval_s, self.step)
+        health = Health(parameters.divergence_factor)
         saved_at = elapsed = self.elapsed_s
-        stop = False
-        for batch in prefetch(self._batches.steps(self.step)):
-            done = progress(self.step, self.total_steps, elapsed, self._budget_s())
+        stop, done = False, self._done(elapsed)
+        for batch in prefetch(self._batches.parts_from(self.step, self._part)):
             if done >= 1 or stop:
                 break
-            now = learning_rate(rate, self.step, parameters.warmup, done)
-            seed = (parameters.seed + 2 * self.step, ranks.rank)
-            losses, norm, control = self._step(batch, seed, now, (self.elapsed_s, float(wants_to_stop())))
-            if not np.isfinite(losses).all():
-                described = dict(zip(LOSSES, losses.tolist(), strict=True))
-                raise PermanentError(f"step {self.step}: a loss is no number: {described}; lower the learning rate")
-            self.step += 1
+            self._step.train(stage_at(parameters.parts, done))
+            self._step.add(batch)
+            self._part += 1
             # From here on only values that are equal on all ranks decide.
-            elapsed, stop = float(control[0]), bool(control[1] > 0)
-            report.add(self.step, self.step / self._batches.steps_per_epoch, losses, norm, now, elapsed)
+            if self._part < self._batches.parts(self.step):
+                elapsed, stop = self._agree(wants_to_stop())
+            else:
+                rate = learning_rate(highest, self.step, parameters.warmup(self.total_steps), done)
+                rate *= self._batches.share(self.step)  # of a smaller batch every picture weighs as much as of a whole
+                update = self._step.apply(rate, self.elapsed_s, wants_to_stop())
+                self.step, self._part = self.step + 1, 0
+                losses = dict(zip(LOSSES, map(float, update.losses), strict=True))
+                health.check(self.step, losses, 0.0 if self._step.scaled else update.gradient_norm, rate)
+                elapsed, stop = update.elapsed_s, update.stop
+                done = self._done(elapsed)
+                report.add(
+                    update, step=self.step, epoch=self.epoch, rate=rate, done=done, trainable=self._step.trainable
+                )
+                if evaluate is not None and not stop and self._evaluation_is_due(done):
+                    report.flush()
+                    scores = evaluate()
+                    elapsed, stop = self._agree(scores is None)
+                    if scores is not None:
+                        self._evaluations += 1
+                        report.evaluated(scores, step=self.step, epoch=self.epoch, elapsed_s=elapsed)
+                    done = self._done(elapsed)
             if elapsed - saved_at >= parameters.checkpoint_interval_s:
                 self.save()
                 saved_at = elapsed
-        self._finished = progress(self.step, self.total_steps, elapsed, self._budget_s()) >= 1
+        self._finished = self._part == 0 and done >= 1
         report.flush()
         self.save()
         return self._finished
 
+    def _agree(self, wants_to_stop: bool) -> tuple[float, bool]:
+        """Return the mean of the ranks' clocks, and whether one wants to stop."""
+        (control,) = distributed.total([tf.constant([self.elapsed_s, float(wants_to_stop)], tf.float32)])
+        return float(control[0]) / self._ranks.size, bool(control[1] > 0)
 
-def trained_variables(model: MaskRCNN, parameters: TrainingParameters) -> list[Any]:
-    """Return the variables that training changes: all, or without the ResNet's (``trainable`` = ``heads``)."""
-    if parameters.trainable == "all":
-        return model.trainable_weights
-    frozen = ("conv1", "bn_conv1", "res", "bn2", "bn3", "bn4", "bn5")
-    for name, layer in model.layers().items():
-        if name.startswith(frozen):
-            layer.trainable = False
-    return model.trainable_weights
-
-
-def drop_later_metrics(path: Path, step: int) -> None:
-    """Drop the lines of ``metrics.jsonl`` after ``step``, and a torn one: a resumed training writes them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if entry["step"] <= step:
-            kept.append(line + "\n")
-    write_durably(path, lambda file: file.write("".join(kept).encode("utf-8")))
-
-
-class Report:
-    """Progress lines in the log and in ``metrics.jsonl``, every few seconds; on rank 0 only."""
-
-    def __init__(self, path: Path, active: bool, interval_s: float) -> None:
-        self._path, self._active, self._interval_s = path, active, interval_s
-        self._losses: list[Any] = []
-        self._last = time.monotonic()
-        self._entry: dict[str, Any] = {}
-        if active:
-            path.parent.mkdir(parents=True, exist_ok=True)
-
-    def add(self, step: int, epoch: float, losses: Any, norm: float, rate: float, elapsed_s: float) -> None:
-        """Take note of a step, and write a line when it is time."""
-        self._losses.append(losses)
-        self._entry = {
-            "step": step,
-            "epoch": round(epoch, 3),
-            "elapsed_s": round(elapsed_s, 2),
-            "learning_rate": float(f"{rate:.4g}"),
-            "gradient_norm": round(norm, 4),
-        }
-        if time.monotonic() - self._last >= self._interval_s:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write a line about the steps since the last one."""
-        if not self._active or not self._losses:
-            return
-        now = time.monotonic()
-        mean = np.mean(self._losses, axis=0)
-        self._entry["seconds_per_step"] = round((now - self._last) / len(self._losses), 4)
-        self._entry["loss"] = round(float(mean.sum()), 5)
-        self._entry["losses"] = {name: round(float(value), 5) for name, value in zip(LOSSES, mean, strict=True)}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(self._entry) + "\n")
-        parts = " ".join(f"{name} {value:.3f}" for name, value in self._entry["losses"].items())
-        say(
-            f"step {self._entry['step']} epoch {self._entry['epoch']:.1f} loss {self._entry['loss']:.3f} ({parts})"
-            f" rate {self._entry['learning_rate']:.2e} {self._entry['seconds_per_step']:.3f} s/step"
-        )
-        self._losses, self._last = [], now
+    def _evaluation_is_due(self, done: float) -> bool:
+        between = self._parameters.evaluations_between
+        return self._evaluations < between and done < 1 and done >= (self._evaluations + 1) / (between + 1)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -116,31 +115,12 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
         read_coco(tmp_path / "y.json", tmp_path)
 
 
-def test_batches_are_shared_among_ranks_and_repeatable(folder: Path) -> None:
-    dataset = read_coco(folder / "train.json", folder / "images")
-    config = preset_config("tiny", dataset.classes, image_size=64)
-    alone = Batches(dataset, config, batch_size=2, seed=5)
-    first, second = (Batches(dataset, config, batch_size=1, seed=5, rank=rank, size=2) for rank in range(2))
-    for step in range(3):
-        whole = alone.batch(step)
-        for rank, share in enumerate((first, second)):
-            np.testing.assert_array_equal(share.batch(step).images[0], whole.images[rank])
-            np.testing.assert_array_equal(share.batch(step).boxes[0], whole.boxes[rank])
-    assert alone.steps_per_epoch == first.steps_per_epoch == 1
-    assert alone.batch(0).boxes.shape == (2, config.max_instances, 4)
-    # Both pictures of an epoch: one crowd region, and two instances of which one has a mask.
-    batch = alone.batch(0)
-    assert sorted(batch.classes[batch.classes != 0].tolist()) == [-1, 1, 2]
-    assert batch.has_mask.sum() == 1
-    assert batch.masks.sum() == config.mini_mask**2
-
-
 def test_a_picture_of_another_size_is_refused(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "images" / "a.png")
     dataset = read_coco(folder / "train.json", folder / "images")
     batches = Batches(dataset, preset_config("tiny", dataset.classes), batch_size=2, seed=0)
     with pytest.raises(InputError, match=r"a\.png: size = '8 x 8': the data set says 80 x 60"):
-        batches.batch(0)
+        batches.part(0, 0)
 
 
 def test_prefetching_keeps_order_and_hands_errors_over() -> None:

@@ -39,9 +39,23 @@ def test_parameters_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"epoch": 3}, r"job\.json: parameters\.epoch = 3: is unknown; known are augment, batch_size"),
+        ({"epoch": 3}, r"job\.json: parameters\.epoch = 3: is unknown; known are augment, augmentation, batch"),
         ({"batch_size": "8"}, r"parameters\.batch_size = '8': must be like 0"),
         ({"batch_size": -1}, r"parameters\.batch_size = -1: must be 0 or more"),
+        ({"global_batch_size": -1}, r"parameters\.global_batch_size = -1: must be 0 or more"),
+        (
+            {"learning_rate_scaling": "cubic"},
+            r"learning_rate_scaling = 'cubic': must be one of none",
+        ),
+        ({"trainable": "2+"}, r"parameters\.trainable = '2\+': must be one of all, 3\+, 4\+, 5\+, heads"),
+        ({"precision": "float64"}, r"parameters\.precision = 'float64': must be one of auto, float32"),
+        ({"mask_loss": "yes"}, r"parameters\.mask_loss = 'yes': must be one of auto, boxes, off"),
+        ({"loss_weights": {"maks": 1}}, r"parameters\.loss_weights = .*: may name rpn_class"),
+        ({"evaluations": -2}, r"parameters\.evaluations = -2: must be 0 or more, or -1"),
+        ({"divergence_factor": 0.5}, r"parameters\.divergence_factor = 0\.5: must be above 1, or 0"),
+        ({"stages": ["heads"]}, r"parameters\.stages = \['heads'\]: must be like \(\)"),
+        ({"stages": [{"trainable": "heads"}]}, r"parameters\.stages\[0\] = .*: must be a trainable of all"),
+        ({"stages": [{"trainable": "all", "share": 0}]}, r"parameters\.stages\[0\] = .*and a positive share"),
         ({"augment": 1}, r"parameters\.augment = 1: must be like True"),
         ({"classes": "horse"}, r"parameters\.classes = 'horse': must be like \(\)"),
         ({"budget_s": 20}, r"parameters\.reserve_s = 25.0: must be less than budget_s"),
@@ -52,6 +66,31 @@ def test_parameters_are_read(tmp_path: Path) -> None:
 def test_a_bad_parameter_is_named(tmp_path: Path, parameters: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_parameters(job(tmp_path, parameters), TrainingParameters)
+
+
+def test_rates_parts_and_augmentation_follow_the_parameters() -> None:
+    linear = TrainingParameters(learning_rate=0.02, learning_rate_scaling="linear")
+    assert linear.highest_learning_rate(16) == 0.02
+    assert linear.highest_learning_rate(4000) == pytest.approx(5.0)
+    assert TrainingParameters(learning_rate=0.02, learning_rate_scaling="sqrt").highest_learning_rate(
+        64
+    ) == pytest.approx(0.04)
+    assert TrainingParameters(learning_rate=0.02).highest_learning_rate(4000) == 0.02
+    assert TrainingParameters().warmup(10_000) == 500
+    assert TrainingParameters().warmup(40) == 4
+    assert TrainingParameters(batch_size=2).global_batch(8) == 16
+    assert TrainingParameters(batch_size=2, global_batch_size=4000).global_batch(8) == 4000
+    stages = ({"trainable": "heads", "share": 1}, {"trainable": "4+", "share": 1}, {"trainable": "all", "share": 2})
+    assert TrainingParameters(stages=stages).parts == (("heads", 0.25), ("4+", 0.5), ("all", 1.0))
+    assert TrainingParameters(trainable="heads").parts == (("heads", 1.0),)
+    assert TrainingParameters(augment=False).how_to_augment() is None
+    aged = TrainingParameters(augmentation={"ageing": 1.0, "zoom": [0.5, 2.0]}).how_to_augment()
+    assert aged is not None
+    assert (aged.ageing, aged.zoom, aged.mirror) == (1.0, (0.5, 2.0), 0.5)
+    with pytest.raises(InputError, match=r"parameters\.augmentation\.flip = 1: must be a number of ageing"):
+        TrainingParameters(augmentation={"flip": 1}).how_to_augment()
+    with pytest.raises(InputError, match=r"augmentation: mirror = 2: must be 0 to 1"):
+        TrainingParameters(augmentation={"mirror": 2}).how_to_augment()
 
 
 @pytest.mark.parametrize("preset", ["resnet101", "resnet50", "tiny"])

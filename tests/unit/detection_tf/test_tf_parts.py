@@ -19,7 +19,7 @@ from sgob_tasks.detection.network.proposals import pool, propose, roi_level
 from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets
 
 STD = (0.1, 0.1, 0.2, 0.2)
-SEED = tf.constant([3, 4])
+SEEDS = tf.constant([[3, 4]])
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_anchor_targets_find_every_instance(config: DetectorConfig) -> None:
     anchors = pyramid_anchors(config)
     boxes = np.array([[0.1, 0.1, 0.5, 0.5], [0.6, 0.2, 0.62, 0.9], [0.7, 0.7, 0.95, 0.95]])
     truth = instances(boxes, [1, 2, -1], config)
-    targets = anchor_targets(tf.constant(anchors), truth, config, SEED)
+    targets = anchor_targets(tf.constant(anchors), truth, config, SEEDS)
     indices, weights, classes = (value.numpy()[0] for value in targets[:3])
     positives = indices[(weights > 0) & (classes == 1)]
     overlaps = geometry.iou(anchors[positives], boxes)
@@ -119,7 +119,7 @@ def test_roi_targets_are_sampled_from_both_kinds(config: DetectorConfig) -> None
     near = box + np.float32(0.02)
     far = random_boxes(np.random.default_rng(1), 30) * np.float32(0.15)
     proposals = np.concatenate([[near], far, np.zeros((5, 4), np.float32)])[None]
-    targets = roi_targets(tf.constant(proposals), instances(box, [2], config), config, SEED)
+    targets = roi_targets(tf.constant(proposals), instances(box, [2], config), config, SEEDS)
     places = config.positive_rois
     classes, weights = targets.classes.numpy()[0], targets.weights.numpy()[0]
     # Two positives, the near proposal and (the preset says so) the instance itself; then background only.
@@ -137,21 +137,35 @@ def test_roi_targets_are_sampled_from_both_kinds(config: DetectorConfig) -> None
             side = mask.shape[0]
             assert mask[:, : side // 2 - 1].all()
             assert not mask[:, side // 2 + 1 :].any()
-    again = roi_targets(tf.constant(proposals), instances(box, [2], config), config, SEED)
+    again = roi_targets(tf.constant(proposals), instances(box, [2], config), config, SEEDS)
     for one, two in zip(targets, again, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_a_picture_without_instances_gives_background_only(config: DetectorConfig) -> None:
     proposals = tf.constant(random_boxes(np.random.default_rng(1), 1, 30))
-    targets = roi_targets(proposals, instances([], [], config), config, SEED)
+    targets = roi_targets(proposals, instances([], [], config), config, SEEDS)
     assert not targets.classes.numpy().any()
     assert not targets.positive.numpy().any()
     assert targets.weights.numpy().sum() == config.roi_samples - config.positive_rois
     assert np.isfinite(targets.deltas.numpy()).all()
 
 
+def test_sampling_is_each_pictures_own(config: DetectorConfig) -> None:
+    rng = np.random.default_rng(4)
+    proposals = tf.constant(random_boxes(rng, 2, 60))
+    one = instances(random_boxes(rng, 2), [1, 2], config)
+    two = Instances(*(tf.concat([value, value[::-1]], 0) for value in one))
+    seeds = tf.constant([[3, 4], [5, 6]])
+    both = roi_targets(proposals, two, config, seeds)
+    for place in range(2):
+        alone = roi_targets(proposals[place : place + 1], one, config, seeds[place : place + 1])
+        for whole, part in zip(both, alone, strict=True):
+            np.testing.assert_array_equal(whole[place], part[0])
+
+
 def test_losses_over_nothing_are_zero() -> None:
     assert float(weighted_mean(tf.constant([3.0, 5.0]), tf.zeros(2))) == 0
-    assert float(weighted_mean(tf.constant([3.0, 5.0]), tf.constant([0.0, 1.0]))) == 5
+    values = weighted_mean(tf.constant([[3.0, 5.0], [2.0, 4.0]]), tf.constant([[0.0, 1.0], [1.0, 1.0]]))
+    assert values.numpy().tolist() == [5, 3]  # each picture's own mean
     np.testing.assert_allclose(smooth_l1(tf.constant([-0.5, 0.0, 1.0, 3.0])), [0.125, 0, 0.5, 2.5])
