@@ -54,7 +54,7 @@ def _decode(text: str, path: Path, field: str, shown: str) -> Any:
         raise InputError(path, field, shown, f"is not JSON: {error}") from error
 
 
-def check_results(entries: Any, truth: Truth, source: str = "detections", *, masks: bool = False) -> list[Result]:
+def check_results(entries: Any, truth: Truth, source: str = "detections", *, masks: bool | None = None) -> list[Result]:
     """Check COCO results and bring them to one form; the objects given are not changed.
 
     Ids that do not fit the ground truth (unknown, missing, or standing for another name than the entry gives) are
@@ -64,7 +64,7 @@ def check_results(entries: Any, truth: Truth, source: str = "detections", *, mas
         entries: the results. Other keys than those of :func:`read_results` are left out.
         truth: what the ids must belong to.
         source: what they are called in messages.
-        masks: every result must have a mask.
+        masks: True: every result must have a mask. False: masks are not looked at. None: they are kept where they are.
 
     Raises:
         InputError: a field that does not fit, named by its place.
@@ -141,7 +141,7 @@ def _fits(number: Any, name: Any, known: Mapping[Any, str], find: Callable[[str]
 
 
 def _fields(
-    entry: Mapping[str, Any], place: int, source: str, truth: Truth, image: Id, *, masks: bool
+    entry: Mapping[str, Any], place: int, source: str, truth: Truth, image: Id, *, masks: bool | None
 ) -> dict[str, Any]:
     score = entry.get("score")
     if "score" not in entry:
@@ -149,6 +149,8 @@ def _fields(
     if not is_number(score):
         raise InputError(source, f"[{place}].score", score, "must be a number that is finite")
     mask = entry.get("segmentation")
+    if masks is False and entry.get("bbox") is not None:
+        mask = None
     if mask is None:
         if masks:
             raise InputError(source, f"[{place}].segmentation", None, "is missing")

@@ -285,3 +285,13 @@ def test_any_json_is_results_or_an_input_error(entries: list[dict[str, Any]]) ->
     except InputError:
         return
     assert len(found) == len(entries)
+
+
+def test_masks_are_looked_at_only_where_they_count() -> None:
+    truth = read_truth(make_truth())
+    entry = {"image_id": 3, "category_id": 2, "bbox": [0, 0, 5, 5], "score": 0.5, "segmentation": "broken"}
+    (found,) = check_results([entry], truth, masks=False)
+    assert "segmentation" not in found
+    for masks in (True, None):
+        with pytest.raises(InputError, match="segmentation = 'broken'"):
+            check_results([entry], truth, masks=masks)
