@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sgob_tasks.detection.files import write_durably
 from sgob_tasks.detection.parameters import LOSSES
+from sgob_tasks.detection.training.noise import NoiseScale
 from sgob_tasks.detection.training.step import Update
 
 
@@ -63,6 +64,7 @@ class Report:
         self._last = self._began = time.monotonic()
         self._done_before = -1.0
         self._entry: dict[str, Any] = {}
+        self._noise = NoiseScale()
         if active:
             folder.mkdir(parents=True, exist_ok=True)
             for name in ("metrics.jsonl", "evaluations.jsonl"):
@@ -86,6 +88,8 @@ class Report:
         if self._done_before < 0:  # the first update traces the graph: no measure for the others
             self._done_before, self._began = done, now
         self._updates.append(update)
+        if update.signal_and_noise is not None:
+            self._noise.add(*update.signal_and_noise)
         self._entry = {
             "step": step,
             "epoch": round(epoch, 3),
@@ -95,6 +99,7 @@ class Report:
             "trainable": trainable,
             "done": round(done, 5),
             "remaining_s": self._remaining_s(done, now),
+            "noise_scale": None if self._noise.value is None else round(self._noise.value, 1),
         }
         if now - self._last >= self._interval_s:
             self.flush()
@@ -119,6 +124,7 @@ class Report:
         self._append("metrics.jsonl", entry)
         scalars = {f"loss/{name}": value for name, value in entry["losses"].items()}
         scalars |= {name: entry[name] for name in ("loss", "learning_rate", "gradient_norm", "pictures_per_s")}
+        scalars |= {} if entry["noise_scale"] is None else {"noise_scale": entry["noise_scale"]}
         self._board_scalars(scalars, entry["step"])
         parts = " ".join(f"{name} {value:.3f}" for name, value in entry["losses"].items())
         left = "" if entry["remaining_s"] is None else f", {duration(entry['remaining_s'])} left"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from sgob_tasks.detection.data.batches import Batch
@@ -13,6 +14,7 @@ from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.network.targets import Instances
 from sgob_tasks.detection.parameters import LOSSES, TrainingParameters
 from sgob_tasks.detection.training import distributed
+from sgob_tasks.detection.training.noise import signal_and_noise
 from sgob_tasks.detection.training.stages import freeze
 
 LOSS_SCALE, GROW_AFTER = 2.0**15, 2000
@@ -50,6 +52,7 @@ class Update:
         pictures: that the update was made from.
         elapsed_s: mean of the ranks' clocks.
         stop: a rank wants to stop.
+        signal_and_noise: see ``noise.signal_and_noise``; None where the batch had one part only.
     """
 
     losses: Any
@@ -57,6 +60,7 @@ class Update:
     pictures: int
     elapsed_s: float
     stop: bool
+    signal_and_noise: tuple[float, float] | None = None
 
 
 class TrainingStep:
@@ -85,7 +89,7 @@ class TrainingStep:
         self.scaled, self._clip_norm = scaled, parameters.clip_norm
         self._weights = [float(parameters.loss_weights.get(name, 1.0)) for name in LOSSES]
         self._sums = [tf.Variable(tf.zeros(v.shape), trainable=False, name="sum") for v in self.variables]
-        self._totals = tf.Variable(tf.zeros(len(LOSSES) + 1), trainable=False, name="totals")
+        self._totals = tf.Variable(tf.zeros(len(LOSSES) + 4), trainable=False, name="totals")
         self._scale = tf.Variable(LOSS_SCALE if scaled else 1.0, trainable=False, name="loss_scale")
         self._good = tf.Variable(0.0, trainable=False, name="updates_at_this_scale")
         self.trainable = ""
@@ -113,7 +117,7 @@ class TrainingStep:
 
     @property
     def sums(self) -> list[Any]:
-        """Sums over the pictures since the last update: of gradients, of losses and their number."""
+        """Sums since the last update: of gradients, of losses, of pictures, and of what the noise scale needs."""
         return [*self._sums, self._totals]
 
     def _add_part(self, images: Any, truth: Instances, weights: Any, seeds: Any) -> None:
@@ -130,7 +134,12 @@ class TrainingStep:
             if gradient is None:
                 raise ValueError(f"{variable.name} has no gradient")
             kept.assign_add(gradient)
-        self._totals.assign_add(tf.concat([sums, [tf.reduce_sum(weights)]], 0))
+        pictures = tf.reduce_sum(weights)
+        some = tf.cast(pictures > 0, tf.float32)
+        scale = tf.maximum(pictures, 1.0)
+        squared = tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in gradients])
+        squared /= tf.square(scale * self._scale)
+        self._totals.assign_add(tf.concat([sums, [pictures, squared, some / scale, some]], 0))
 
     def _apply_sums(self, rate: Any, control: Any) -> Any:
         statistics = self.model.averaged_weights
@@ -139,7 +148,7 @@ class TrainingStep:
         values += [self._totals.value(), control]
         *values, totals, control = distributed.total(values)
         gradients, means = values[: len(self._active)], values[len(self._active) :]
-        gradients = [gradient / (totals[-1] * self._scale) for gradient in gradients]
+        gradients = [gradient / (totals[len(LOSSES)] * self._scale) for gradient in gradients]
         gradients, norm = tf.clip_by_global_norm(gradients, self._clip_norm)
         self.optimizer.learning_rate.assign(rate)
         if self.scaled:
@@ -180,6 +189,20 @@ class TrainingStep:
         """
         control = tf.constant([elapsed_s, float(stop)], tf.float32)
         totals, norm, control = (value.numpy() for value in self._apply(tf.constant(rate, tf.float32), control))
+        pictures, squared, inverse, parts = totals[len(LOSSES) :]
         with np.errstate(invalid="ignore"):
-            losses = totals[:-1] / totals[-1]
-        return Update(losses, float(norm), int(totals[-1]), float(control[0]) / distributed.size(), control[1] > 0)
+            losses = totals[: len(LOSSES)] / pictures
+        estimates = None
+        if parts > 1:
+            estimates = signal_and_noise(squared / parts, float(norm) ** 2, inverse / parts, float(pictures))
+        mean_elapsed_s = float(control[0]) / distributed.size()
+        return Update(losses, float(norm), int(pictures), mean_elapsed_s, bool(control[1] > 0), estimates)
+
+    def take(self) -> npt.NDArray[np.float32]:
+        """Return the mean gradient, ``[P]``, of what was added on this rank, and begin anew without an update."""
+        pictures = float(self._totals[len(LOSSES)] * self._scale)
+        gradient: npt.NDArray[np.float32] = np.concatenate([kept.numpy().ravel() for _, kept in self._active])
+        gradient /= np.float32(pictures)
+        for kept in self.sums:
+            kept.assign(tf.zeros_like(kept))
+        return gradient
