@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks import __version__
+from sgob_tasks.cli_dataset import add_dataset
 from sgob_tasks.cli_jobs import add_jobs
 from sgob_tasks.cli_models import POLICIES, add_models, finish_enrichment, finish_training, run_id_by_hand
 from sgob_tasks.cli_site import add_site_verbs, run_site_verb
@@ -114,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     only = deploy.add_mutually_exclusive_group()
     only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
     only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")
+    add_dataset(verbs)
     add_jobs(verbs)
     add_models(verbs)
     site = verbs.add_parser("site", help="list, show, begin, check and clean up sites (clusters)")

@@ -67,6 +67,7 @@ def _recognise(path: Path) -> _Parts:
         raise InputError(path, "source", path.name, "is no file and no folder")
     if is_sharded(path):
         return _Parts("shards", (), path)
+    folder = path.parent if path.name in _ANNOTATION_FOLDERS else path
     found: dict[str, list[Path]] = {"coco": [], "via": []}
     for subfolder in reversed(_ANNOTATION_FOLDERS):
         for file in sorted((path / subfolder).glob("*.json")):
@@ -74,13 +75,12 @@ def _recognise(path: Path) -> _Parts:
                 found[name].append(file)
         for name, files in found.items():
             if files:
-                return _Parts(name, tuple(files), path)
+                return _Parts(name, tuple(files), folder)
     for subfolder in _ANNOTATION_FOLDERS:
         files = sorted((path / subfolder).glob("*.xml"))
         if files:
-            return _Parts("voc", tuple(files), path)
-    folder = path.parent if path.name in _ANNOTATION_FOLDERS else path
-    raise InputError(folder, "format", path.name, "holds no COCO, VIA or Pascal VOC annotations")
+            return _Parts("voc", tuple(files), folder)
+    raise InputError(path, "format", path.name, "holds no COCO, VIA or Pascal VOC annotations")
 
 
 def recognise(path: Path) -> str:
