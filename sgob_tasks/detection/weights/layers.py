@@ -1,134 +1,108 @@
-"""Weights by layer name, in the HDF5 layout of Keras: ours, ``mask_rcnn_coco.h5``, and the project's first model.
-
-In that layout a top-level group per layer (or nested model) has the attribute ``weight_names``, paths of data sets
-below it such as ``conv1/kernel:0`` or, in the nested model, ``rpn_conv_shared/kernel:0``.
-"""
+"""A network's weights from a file and into one, by layer name."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 
-from sgob_tasks.detection.files import write_durably
+from sgob_tasks.detection.weights.hdf5 import Arrays, read_h5, weight_name, write_h5
+from sgob_tasks.detection.weights.report import LoadReport, ShapePair
 from sgob_tasks.errors import InputError
 
 log = logging.getLogger(__name__)
 
-NESTED_MODELS = ("rpn_model",)
-"""Groups that hold the layers of a model inside the model."""
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What a file gave.
-
-    Attributes:
-        loaded: layers whose weights were taken over.
-        skipped: layers left as they were on purpose.
-        missing: layers of the model that the file does not have.
-        unused: layers of the file that the model does not have.
-    """
-
-    loaded: tuple[str, ...]
-    skipped: tuple[str, ...]
-    missing: tuple[str, ...]
-    unused: tuple[str, ...]
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _short(name: str) -> str:
-    """Return ``kernel`` for ``conv1/kernel:0``."""
-    return name.rsplit("/", 1)[-1].split(":", 1)[0]
-
-
-def read_h5(path: Path) -> dict[str, dict[str, npt.NDArray[Any]]]:
-    """Return the arrays of a weights file by layer and weight name (``kernel``, ``bias``, ``gamma``, ...).
-
-    Raises:
-        InputError: the file cannot be read or has another layout.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            root = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
-            layers: dict[str, dict[str, npt.NDArray[Any]]] = {}
-            for group_name in map(_text, root.attrs["layer_names"]):
-                group = root[group_name]
-                for name in map(_text, group.attrs["weight_names"]):
-                    layer = name.split("/")[-2] if group_name in NESTED_MODELS else group_name
-                    layers.setdefault(layer, {})[_short(name)] = np.asarray(group[name])
-            return layers
-    except (OSError, KeyError, IndexError) as error:
-        raise InputError(path, "weights", path.name, f"is no Keras weights file: {error}") from error
-
 
 def load_weights(
-    layers: dict[str, Any], path: Path, *, skip: Collection[str] = (), allow_missing: bool = True
+    layers: Mapping[str, Any], path: Path, *, skip: Collection[str] = (), allow_missing: Collection[str] = ()
 ) -> LoadReport:
-    """Set the weights of layers from a file, by name.
+    """Set the weights of layers from a file, by name: all of them or none.
 
     Args:
         layers: Keras layers by name (``MaskRCNN.layers()``).
-        path: HDF5 file.
+        path: HDF5 file (see ``weights.hdf5``).
         skip: layers to leave as they are, such as those that depend on the classes.
-        allow_missing: False raises where the file lacks a layer.
+        allow_missing: layers that the file may lack.
 
     Raises:
-        InputError: the file's layout or an array's shape does not fit, or nothing does.
+        InputError: the file cannot be read; or it lacks a layer or an array that was not allowed to be missing, or an
+            array's shape does not fit. Nothing was set then.
     """
-    stored = read_h5(path)
-    loaded, skipped, missing = [], [], []
-    for name, layer in layers.items():
-        if name in skip:
-            skipped.append(name)
-        elif name not in stored:
-            missing.append(name)
-        else:
-            _set(layer, stored[name], path)
-            loaded.append(name)
-    if not loaded or (missing and not allow_missing):
-        raise InputError(path, "layers", missing[:5], f"are missing; {len(loaded)} of {len(layers)} were found")
+    return assign_weights(layers, read_h5(path), path, skip=skip, allow_missing=allow_missing)
+
+
+def assign_weights(
+    layers: Mapping[str, Any],
+    stored: Arrays,
+    path: Path,
+    *,
+    skip: Collection[str] = (),
+    allow_missing: Collection[str] = (),
+) -> LoadReport:
+    """Do what :func:`load_weights` does with arrays that were read before; ``path`` is named in messages."""
+    wanted = [name for name in layers if name not in skip]
+    missing = [name for name in wanted if name not in stored]
+    refused = [name for name in missing if name not in allow_missing]
+    if refused:
+        shown = ", ".join(refused[:5]) + (", ..." if len(refused) > 5 else "")
+        reason = f"{len(refused)} of the model's {len(layers)} layers are missing in the file"
+        raise InputError(path, "layers", shown, reason)
+    loaded = [name for name in wanted if name in stored]
+    for name in loaded:
+        _check(layers[name], stored[name], path)
+    for name in loaded:
+        for weight in layers[name].weights:
+            weight.assign(stored[name][weight_name(weight.name)])
+    skipped = tuple(name for name in layers if name in skip)
     unused = tuple(sorted(set(stored) - set(layers)))
-    log.info("%s: %d layers loaded, %d skipped, %d missing", path, len(loaded), len(skipped), len(missing))
-    return LoadReport(tuple(loaded), tuple(skipped), tuple(missing), unused)
+    report = LoadReport(str(path), tuple(loaded), skipped, tuple(missing), unused, _shapes(layers, stored, skipped))
+    log.info("%s", report.text())
+    return report
 
 
-def _set(layer: Any, arrays: dict[str, npt.NDArray[Any]], path: Path) -> None:
-    for weight in layer.weights:
-        short = _short(weight.name)
-        if short not in arrays:
-            raise InputError(path, f"{layer.name}/{short}", sorted(arrays), "is missing")
-        if tuple(weight.shape) != arrays[short].shape:
-            raise InputError(path, f"{layer.name}/{short}", arrays[short].shape, f"the model's is {weight.shape}")
-        weight.assign(arrays[short])
+def save_weights(layers: Mapping[str, Any], path: Path) -> None:
+    """Write the weights of layers, whole or not at all, in the layout of ``weights.hdf5``."""
+    write_h5(
+        {name: {weight_name(w.name): np.asarray(w.numpy()) for w in layer.weights} for name, layer in layers.items()},
+        path,
+    )
 
 
-def save_weights(layers: dict[str, Any], path: Path) -> None:
-    """Write the weights of layers, whole or not at all, in the layout that :func:`read_h5` reads.
+def model_shapes(layer: Any) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a layer's weights, by their names."""
+    return {weight_name(weight.name): tuple(int(side) for side in weight.shape) for weight in layer.weights}
 
-    The proposal network's layers go below ``rpn_model``, as in the files of the Matterport implementation.
-    """
 
-    def write(stream: Any) -> None:
-        with h5py.File(stream, "w") as file:
-            groups: dict[str, list[bytes]] = {}
-            for name, layer in layers.items():
-                group = NESTED_MODELS[0] if name.startswith("rpn_") else name
-                for weight in layer.weights:
-                    weight_name = f"{name}/{_short(weight.name)}:0"
-                    file.create_dataset(f"{group}/{weight_name}", data=weight.numpy())
-                    groups.setdefault(group, []).append(weight_name.encode("utf-8"))
-            for group, names in groups.items():
-                file[group].attrs["weight_names"] = names
-            file.attrs["layer_names"] = [group.encode("utf-8") for group in groups]
+def _check(layer: Any, arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Compare what the file has of a layer with what the model wants of it."""
+    wanted = model_shapes(layer)
+    for name, shape in wanted.items():
+        if name not in arrays:
+            raise InputError(path, f"{layer.name}/{name}", sorted(arrays), f"is missing; the model's is {shape}")
+        if arrays[name].shape != shape:
+            raise InputError(path, f"{layer.name}/{name}", arrays[name].shape, f"the model's is {shape}")
+        if not np.issubdtype(arrays[name].dtype, np.floating):
+            raise InputError(path, f"{layer.name}/{name}", str(arrays[name].dtype), "must be floating-point numbers")
+        if not np.isfinite(arrays[name]).all():
+            raise InputError(path, f"{layer.name}/{name}", "NaN or infinity", "is no weight: the training diverged")
+    extra = sorted(set(arrays) - set(wanted))
+    if extra:
+        raise InputError(
+            path, f"{layer.name}/{extra[0]}", arrays[extra[0]].shape, "the model's layer has no such weight"
+        )
 
-    write_durably(path, write)
+
+def _shapes(layers: Mapping[str, Any], stored: Arrays, skipped: Collection[str]) -> dict[str, dict[str, ShapePair]]:
+    return {
+        layer: {
+            name: (stored[layer][name].shape, shape)
+            for name, shape in model_shapes(layers[layer]).items()
+            if name in stored[layer]
+        }
+        for layer in skipped
+        if layer in stored
+    }

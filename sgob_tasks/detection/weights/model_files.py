@@ -45,7 +45,7 @@ def save_model(folder: Path, model: MaskRCNN, info: ModelInfo) -> None:
             "ratios": config.anchor_ratios,
         },
         "masks": info.has_masks,
-        "candidates": "softmax over the classes and the background, not renormalised without it",
+        "candidates": "softmax over all classes and the background, which results hold under a key of its own",
         "training": info.training,
         "config": config.to_json(),
     }
@@ -79,5 +79,5 @@ def load_model(folder: Path) -> tuple[MaskRCNN, ModelInfo]:
     """
     info = read_model_info(folder)
     model = MaskRCNN(info.config)
-    load_weights(model.layers(), folder / "weights.h5", allow_missing=False)
+    load_weights(model.layers(), folder / "weights.h5")
     return model, info

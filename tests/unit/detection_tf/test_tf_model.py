@@ -25,7 +25,8 @@ from sgob_tasks.detection.network.heads import CLASS_LAYERS
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.parameters import TrainingParameters
 from sgob_tasks.detection.training.step import TrainingStep
-from sgob_tasks.detection.weights.layers import load_weights, read_h5, save_weights
+from sgob_tasks.detection.weights.hdf5 import read_h5
+from sgob_tasks.detection.weights.layers import load_weights, save_weights
 from sgob_tasks.detection.weights.model_files import ModelInfo, load_model, save_model
 from sgob_tasks.errors import InputError
 
@@ -134,9 +135,9 @@ def test_bad_weights_files_are_named(tmp_path: Path, model: MaskRCNN) -> None:
         file.attrs["layer_names"] = [b"dense"]
     for name, message in (
         ("text.h5", "is no Keras weights file"),
-        ("other.h5", "is no Keras weights file"),
+        ("other.h5", "no attribute layer_names"),
         ("none.h5", "is no Keras weights file"),
-        ("foreign.h5", "0 of .* were found"),
+        ("foreign.h5", "layers are missing in the file"),
     ):
         with pytest.raises(InputError, match=rf"{name}.*{message}"):
             load_weights(model.layers(), tmp_path / name)
@@ -149,7 +150,7 @@ def test_saved_weights_come_back_in_the_same_layout(tmp_path: Path, model: MaskR
         assert "conv1/kernel:0" in file["conv1"]
     assert set(read_h5(tmp_path / "weights.h5")) == set(model.layers())
     other = MaskRCNN(small())
-    load_weights(other.layers(), tmp_path / "weights.h5", allow_missing=False)
+    load_weights(other.layers(), tmp_path / "weights.h5")
     for one, two in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(one, two)
 

@@ -1,4 +1,4 @@
-"""Weights files in the Matterport layout: every layer by name and shape, every writer's habits, every way to be wrong."""
+"""Weights files in the Matterport layout: every layer by name and shape, writers' habits, ways to be wrong."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_weights_whose_names_say_nothing_are_told_by_their_order(tmp_path: Path,
             new = []
             for number, old in enumerate(file[layer].attrs["weight_names"]):
                 new.append(f"Variable_{number}:0".encode())
-                file[layer].move(old.decode(), new[-1].decode())
+                file[layer].move(old.decode() if isinstance(old, bytes) else old, new[-1].decode())
             file[layer].attrs["weight_names"] = new
     load_weights(model.layers(), path)
     assert_loaded(model, arrays)
@@ -150,7 +150,8 @@ def test_a_file_of_keras_itself_is_loaded(tmp_path: Path) -> None:
     for name in ("weights.h5", "whole.h5"):
         found = read_h5(tmp_path / name)
         assert {layer: {n: a.shape for n, a in weights.items()} for layer, weights in found.items()} == wanted
-        np.testing.assert_array_equal(found["mrcnn_class_logits"]["kernel"], whole.get_layer("mrcnn_class_logits").get_weights()[0])  # fmt: skip
+        kernel = whole.get_layer("mrcnn_class_logits").get_weights()[0]
+        np.testing.assert_array_equal(found["mrcnn_class_logits"]["kernel"], kernel)
 
 
 def test_keras_loads_what_we_write(tmp_path: Path, model: MaskRCNN) -> None:
@@ -185,8 +186,8 @@ def put(layer: str, name: str, value: np.ndarray) -> Any:
             r"bad\.h5: conv1/kernel = \(7, 7, 3, 5\): the model's is \(7, 7, 3, 4\)",
         ),
         (put("conv1", "bias", np.zeros(4, np.int64)), r"conv1/bias = 'int64': must be floating-point"),
-        (put("conv1", "bias", np.array([0, 1, np.nan, 0], np.float32)), r"conv1/bias = .*NaN.*: the training diverged|conv1/bias = 'NaN or infinity'"),
-        (put("conv1", "gamma", np.zeros(4, np.float32)), r"conv1/gamma = \(4,\): is no weight of the model's layer"),
+        (put("conv1", "bias", np.array([0, 1, np.nan, 0], np.float32)), r"conv1/bias = 'NaN or infinity'"),
+        (put("conv1", "gamma", np.zeros(4, np.float32)), r"conv1/gamma = \(4,\): the model's layer has no such weight"),
     ],
 )  # fmt: skip
 def test_half_fitting_files_are_refused_and_change_nothing(
@@ -266,7 +267,7 @@ def test_classes_of_the_same_name_keep_their_rows(tmp_path: Path) -> None:
     before = {name: [w.numpy() for w in model.layers()[name].weights] for name in CLASS_LAYERS}
     report = load_pretrained(model, tmp_path / "mask_rcnn_coco.h5")
     assert report.classes_taken == ("horse", "person")  # DEArt's mouse is an animal, COCO's is not
-    assert report.skipped == CLASS_LAYERS
+    assert set(report.skipped) == set(CLASS_LAYERS)
     assert "80 classes are not the model's 4" in report.note
     assert "rows taken over for 2 classes: horse, person" in report.text()
     assert_loaded_but(model, stored)
@@ -293,7 +294,7 @@ def test_classes_without_known_names_begin_anew(tmp_path: Path) -> None:
     model = MaskRCNN(small())
     before = {name: [w.numpy() for w in model.layers()[name].weights] for name in CLASS_LAYERS}
     report = load_pretrained(model, tmp_path / "fork.h5")
-    assert (report.classes_taken, report.skipped) == ((), CLASS_LAYERS)
+    assert (report.classes_taken, set(report.skipped)) == ((), set(CLASS_LAYERS))
     assert "5 classes have no known names" in report.note
     for name, old in before.items():
         for one, two in zip(old, model.layers()[name].weights, strict=True):
@@ -322,7 +323,7 @@ def test_the_same_classes_are_taken_over_whole(tmp_path: Path) -> None:
     # One answer for all classes does not fit a head with one for each, though the classes are the same.
     agnostic = MaskRCNN(small(class_agnostic=True))
     report = load_pretrained(agnostic, tmp_path / "weights.h5")
-    assert report.skipped == CLASS_LAYERS
+    assert set(report.skipped) == set(CLASS_LAYERS)
     assert report.classes_taken == ("horse", "dragon", "lance")
     np.testing.assert_array_equal(
         agnostic.layers()["mrcnn_class_logits"].get_weights()[0], model.layers()["mrcnn_class_logits"].get_weights()[0]
