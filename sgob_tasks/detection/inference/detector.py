@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sgob_tasks.detection.boxes import corners_to_xywh, denormalise
+from sgob_tasks.detection.boxes import corners_to_xywh, denormalise, normalise
 from sgob_tasks.detection.config import DetectorConfig
-from sgob_tasks.detection.inference.selection import Detection, Selected, candidates, select
+from sgob_tasks.detection.inference.selection import Detection, Selected, background, candidates, select
 from sgob_tasks.detection.masks import encode_mask, paste_mask
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.pictures import Pixels, Placement, into_square
@@ -78,11 +78,17 @@ class Detector:
         regions, pyramid = self._find(tf.constant(images))
         boxes, probabilities, proposed = (value.numpy() for value in regions)
         selected = [
-            select(boxes[place], probabilities[place], proposed[place], self.config, self.min_score)
-            for place in range(len(pictures))
+            select(boxes[place], probabilities[place], proposed[place], self.config, self.min_score, window)
+            for place, window in enumerate(map(self._window, placements, pictures))
         ]
         masks = self._masks(pyramid, selected) if self.has_masks else [None] * len(pictures)
         return [self._describe(*found) for found in zip(selected, masks, placements, pictures, strict=True)]
+
+    def _window(self, placement: Placement, pixels: Pixels) -> tuple[float, float, float, float]:
+        """Return where a picture lies in the square, in network coordinates."""
+        corners = placement.to_square(np.array([0.0, 0.0, pixels.shape[0], pixels.shape[1]]))
+        y1, x1, y2, x2 = (float(value) for value in normalise(corners, self.config.image_size)[0])
+        return y1, x1, y2, x2
 
     def _masks(self, pyramid: Any, selected: Sequence[Selected]) -> list[Any]:
         """Return mask probabilities ``[D, 2 * pool, 2 * pool]`` of each picture."""
@@ -113,6 +119,7 @@ class Detector:
                     (x, y, w, h),
                     mask,
                     candidates(found.probabilities[place], self.config.classes),
+                    background(found.probabilities[place]),
                 )
             )
         return detections

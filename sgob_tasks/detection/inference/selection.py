@@ -1,4 +1,4 @@
-"""From the box head's answer to detections: thresholds, non-maximum suppression, candidates. Pure numpy."""
+"""From the box head's answer to detections: thresholds, non-maximum suppression, class distribution. Pure numpy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from sgob_tasks.detection.boxes import Array, area, non_maximum_suppression
 from sgob_tasks.detection.config import DetectorConfig
 
-CANDIDATES = 5
+LEAST_SHARE = 1e-6
+"""Probabilities below it are left out of a distribution: results are written with six decimals."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,10 @@ class Detection:
         score: its softmax probability, 0 to 1.
         box: ``(x, y, width, height)`` in pixels of the picture.
         mask: COCO run-length code of the picture's size, or None where the model has no masks.
-        candidates: the five best classes of this box, best first, ``class_name`` among them. Probabilities of the
-            softmax over all classes and the background: what they lack to 1 is the background and the other classes.
+        candidates: the probability of every class, best first, without those below ``LEAST_SHARE``. With
+            ``background`` they are the softmax over all the network's outputs, and sum to 1 but for rounding.
+        background: the probability that the box shows none of the classes. It is no candidate: whoever looks for
+            another label for the box (time context) must not find it there.
     """
 
     class_name: str
@@ -32,6 +35,7 @@ class Detection:
     box: tuple[float, float, float, float]
     mask: dict[str, Any] | None
     candidates: dict[str, float]
+    background: float
 
     def to_json(self) -> dict[str, Any]:
         """Return the detection as the job's results hold it."""
@@ -41,6 +45,7 @@ class Detection:
             "bbox": list(self.box),
             "mask": self.mask,
             "candidates": self.candidates,
+            "background": self.background,
         }
 
 
@@ -67,11 +72,13 @@ def select(
     proposed: npt.NDArray[np.bool_],
     config: DetectorConfig,
     min_score: float,
+    window: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0),
 ) -> Selected:
     """Choose the detections of one picture.
 
-    Every proposal stands for its best class. Boxes of one class that overlap are reduced to the best; then boxes of
-    different classes that overlap almost wholly.
+    Every proposal stands for its best class, where Matterport drops it if the background is better: the same from a
+    minimum score of one half on, and below it the only way to the low end of a precision-recall curve. Boxes of one
+    class that overlap are reduced to the best; then boxes of different classes that overlap almost wholly.
 
     Args:
         boxes: ``[N, k, 4]`` corrected boxes in network coordinates; k is 1 or the number of classes.
@@ -79,10 +86,13 @@ def select(
         proposed: ``[N]``, False for padding.
         config: thresholds.
         min_score: detections below it are dropped.
+        window: ``(y1, x1, y2, x2)`` of the picture in the square, without the padding, in network coordinates: boxes
+            are cut to it before they are compared.
     """
     classes = 1 + np.argmax(probabilities[:, 1:], axis=1)
     scores = np.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
     chosen = boxes[:, 0] if boxes.shape[1] == 1 else np.take_along_axis(boxes, classes[:, None, None], axis=1)[:, 0]
+    chosen = np.clip(chosen, np.array(window[:2] * 2, chosen.dtype), np.array(window[2:] * 2, chosen.dtype))
     alive = np.flatnonzero(proposed & (scores >= min_score) & (area(chosen) > 0))
     kept: list[int] = []
     for index in np.unique(classes[alive]):
@@ -103,11 +113,20 @@ def select(
 
 
 def candidates(probabilities: npt.NDArray[np.floating[Any]], classes: tuple[str, ...]) -> dict[str, float]:
-    """Return the best classes of a box with their probabilities, best first.
+    """Return all classes of a box with their probabilities, best first; those below ``LEAST_SHARE`` are left out.
 
     Args:
         probabilities: ``[classes + 1]``, background first.
         classes: names without the background.
     """
-    order = np.argsort(-probabilities[1:], kind="stable")[:CANDIDATES]
-    return {classes[index]: round(float(probabilities[index + 1]), 6) for index in order}
+    order = np.argsort(-probabilities[1:], kind="stable")
+    return {
+        classes[index]: round(float(probabilities[index + 1]), 6)
+        for index in order
+        if probabilities[index + 1] >= LEAST_SHARE
+    }
+
+
+def background(probabilities: npt.NDArray[np.floating[Any]]) -> float:
+    """Return the probability of the background, rounded as in results, from ``[classes + 1]``."""
+    return round(float(probabilities[0]), 6)

@@ -11,7 +11,7 @@ import pytest
 
 from sgob_tasks.detection.config import preset_config
 from sgob_tasks.detection.evaluation.average_precision import evaluate
-from sgob_tasks.detection.inference.selection import candidates, select
+from sgob_tasks.detection.inference.selection import background, candidates, select
 from sgob_tasks.errors import InputError
 
 
@@ -130,8 +130,27 @@ def test_selection_takes_the_box_of_the_class() -> None:
     np.testing.assert_allclose(chosen.boxes, [[0, 0, 0.3, 0.3]])
 
 
-def test_candidates_are_the_five_best_classes_without_the_background() -> None:
+def test_candidates_are_all_classes_without_the_background() -> None:
     names = tuple("abcdefg")
-    scores = np.array([0.3, 0.05, 0.2, 0.01, 0.15, 0.1, 0.04, 0.15])
-    assert candidates(scores, names) == {"b": 0.2, "d": 0.15, "g": 0.15, "e": 0.1, "a": 0.05}
-    assert list(candidates(scores, names)) == ["b", "d", "g", "e", "a"]
+    scores = np.array([0.3, 0.05, 0.2, 0.0500009, 0.15, 0.0999991, 9e-7, 0.15])
+    assert candidates(scores, names) == {"b": 0.2, "d": 0.15, "g": 0.15, "e": 0.099999, "c": 0.050001, "a": 0.05}
+    assert list(candidates(scores, names)) == ["b", "d", "g", "e", "c", "a"]
+    assert background(scores) == 0.3
+
+
+def test_selection_cuts_boxes_to_the_picture_before_it_compares_them() -> None:
+    config = preset_config("resnet50", ("horse",))
+    # Beside the picture (its window ends at 0.5), both boxes reach into the padding, one far and one not.
+    boxes = np.array([[[0, 0, 0.4, 0.5]], [[0, 0, 0.4, 0.99]], [[0, 0.5, 0.4, 0.9]]])
+    scores = np.array([[0.1, 0.9], [0.2, 0.8], [0.0, 1.0]])
+    proposed = np.array([True, True, True])
+    chosen = select(boxes, scores, proposed, config, 0.7, (0.0, 0.0, 1.0, 0.5))
+    np.testing.assert_allclose(chosen.boxes, [[0, 0, 0.4, 0.5]])
+    assert (
+        len(
+            select(
+                boxes[:2], scores[:2], proposed[:2], preset_config("resnet50", ("horse",), detection_nms_iou=0.6), 0.7
+            ).boxes
+        )
+        == 2
+    )
