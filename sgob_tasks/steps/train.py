@@ -12,19 +12,22 @@ from typing import Any
 from sgob_tasks.config import Settings
 from sgob_tasks.context.evaluate import corrected_results, evaluate_with_context
 from sgob_tasks.detection.classes import ClassTable
-from sgob_tasks.detection.data.shards import file_hash
-from sgob_tasks.detection.data.voc import voc_to_coco
+from sgob_tasks.detection.data.prepare import prepare_dataset
+from sgob_tasks.detection.data.shards import dataset_files, file_hash, is_sharded
 from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.registry.comparison import intervals
 from sgob_tasks.registry.provenance import code_revision, data_sha256
 from sgob_tasks.steps import plan
-from sgob_tasks.steps.jobs import job_key, link, link_folder, write_job, write_json
+from sgob_tasks.steps.jobs import job_key, link, write_job, write_json
 from sgob_tasks.steps.models import DETECTOR, weigh
 from sgob_tasks.store import models, runs
 from sgob_tasks.store.engine import open_store
 
 log = logging.getLogger(__name__)
+
+HELD_OUT = 0.2
+"""Share of the pictures that a source without splits of its own is evaluated on."""
 
 
 def prepare(
@@ -41,8 +44,7 @@ def prepare(
     Args:
         settings: the installation's.
         run_id: of the DAG run; the same run gets the same job.
-        dataset: folder with ``images/`` and ``annotations/*.xml`` (Pascal VOC), or with ``train.json`` and
-            ``val.json`` (COCO) besides ``images/``; by default the configured one.
+        dataset: see :func:`lay_out`; by default the configured one.
         preset: network; by default the configured one.
         epochs: passes over the data; by default the configured number.
         budget_s: seconds for the whole training; None for no limit.
@@ -62,18 +64,7 @@ def prepare(
     key = job_key("train", run_id, str(source), preset or "", str(epochs), str(budget_s))
     folder = settings.jobs_dir / key
     target = folder / "input" / "dataset"
-    if (source / "train.json").exists() and (source / "val.json").exists():
-        for name in ("train.json", "val.json"):
-            link(source / name, target / name)
-        link_folder(source / "images", target / "images")
-    elif (source / "annotations").is_dir():
-        conversion = voc_to_coco(source, target, val_fraction=0.2, strict=False)
-        for line in conversion.skipped:
-            log.warning("left out of the training data: %s", line)
-    else:
-        raise InputError(
-            "training data", "dataset", str(source), "has neither train.json and val.json nor annotations/"
-        )
+    lay_out(source, target)
     parameters: dict[str, Any] = {
         "preset": preset or training.preset,
         "epochs": float(epochs or training.epochs),
@@ -89,6 +80,25 @@ def prepare(
     )
     log.info("plan:\n%s", planned["text"])
     return write_job(folder, "train", 1, parameters, resources=resources, images=images, plan=planned)
+
+
+def lay_out(source: Path, target: Path) -> None:
+    """Put training data where the job reads it.
+
+    A data set with ``train`` and ``val``, in shards or with ``images/``, is linked as it is. Any other source (Pascal
+    VOC, VIA, COCO without splits) is prepared: divided by file name, checked, written as shards; what is broken is left
+    out and logged.
+
+    Raises:
+        InputError: there is no data set, or nothing of it can be used.
+    """
+    if is_sharded(source) or all((source / f"{split}.json").is_file() for split in ("train", "val")):
+        for path in dataset_files(source):
+            link(source / path, target / path)
+        return
+    preparation = prepare_dataset(source, target, val_fraction=HELD_OUT, test_fraction=0.0)
+    for problem in preparation.problems.entries:
+        log.warning("left out of the training data: %s", problem)
 
 
 def approval_needed(settings: Settings) -> bool:

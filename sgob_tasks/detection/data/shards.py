@@ -146,6 +146,21 @@ def split_names(folder: Path) -> tuple[str, ...]:
     return found
 
 
+def dataset_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files that make up a prepared data set, relative to its folder: what to copy to use it elsewhere.
+
+    Raises:
+        InputError: the folder holds no prepared data set.
+    """
+    names = [f"{split}.json" for split in split_names(folder)]
+    if not is_sharded(folder):
+        pictures = (path.relative_to(folder) for path in sorted((folder / "images").rglob("*")) if path.is_file())
+        return (*map(Path, names), *pictures)
+    names += [INDEX, *(entry["name"] for entry in read_index(folder)["shards"])]
+    names += [PREPARATION] if (folder / PREPARATION).is_file() else []
+    return tuple(map(Path, names))
+
+
 def open_split(folder: Path, split: str, classes: tuple[str, ...] | None = None) -> Dataset:
     """Open one split of a prepared data set: sharded, or ``train.json`` and ``val.json`` besides ``images/``.
 
@@ -237,13 +252,16 @@ def verify(folder: Path) -> Iterator[InputError]:
 def data_hash(folder: Path) -> str:
     """Return the SHA-256 that identifies a prepared data set, for the registry of models.
 
-    Sharded, it is the index's, and covers annotations and pictures. Without shards it is that of the annotation files
-    alone (of their names and contents): to read all pictures for it would take longer than it is worth.
+    Sharded, it is the index's, which holds the hashes of all files. Else it is made of the path, the size and the
+    SHA-256 of each of ``dataset_files``, in the order of the paths.
 
     Raises:
-        InputError: the folder holds no prepared data set.
+        InputError: the folder holds no prepared data set, or a file cannot be read.
     """
     if is_sharded(folder):
         return str(read_index(folder)["sha256"])
-    lines = [f"{split}.json {file_hash(folder / f'{split}.json')}\n" for split in split_names(folder)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    whole = hashlib.sha256()
+    for path in sorted(dataset_files(folder), key=Path.as_posix):
+        digest = file_hash(folder / path)
+        whole.update(f"{path.as_posix()}\0{(folder / path).stat().st_size}\0{digest}\n".encode())
+    return whole.hexdigest()

@@ -1,4 +1,4 @@
-"""Pascal VOC annotations, the format of DEArt's release: reading them, and turning a folder into COCO files.
+"""Reading Pascal VOC annotations, the format of DEArt's release.
 
 The format: one XML file per picture with ``filename``, ``size`` and an ``object`` per box (``name``, ``pose``,
 ``truncated``, ``difficult``, ``bndbox``). Its pixels count from 1, ends included. See "The PASCAL Visual Object
@@ -7,22 +7,16 @@ Classes Challenge 2012 (VOC2012) Development Kit", section 10, for the format an
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from sgob_tasks.detection.data.coco import to_coco
 from sgob_tasks.detection.data.dataset import SPLITS, Dataset, fit_box
 from sgob_tasks.detection.data.find import PictureFinder
-from sgob_tasks.detection.data.labels import LabelledObject, LabelledPicture, build_dataset, clean_label, select_classes
+from sgob_tasks.detection.data.labels import LabelledObject, LabelledPicture, build_dataset, clean_label
 from sgob_tasks.detection.data.problems import Problems
-from sgob_tasks.detection.data.split import split_of
-from sgob_tasks.detection.files import write_json
 from sgob_tasks.detection.pictures import picture_size
 from sgob_tasks.errors import InputError
 
@@ -193,86 +187,3 @@ def image_sets(folder: Path) -> dict[str, str]:
             if name and found.setdefault(name, split) != split:
                 raise InputError(path, f"line {number}", name, f"is in the list {found[name] or 'trainval'} too")
     return found
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What a conversion gave.
-
-    Attributes:
-        pictures: pictures by split.
-        boxes: boxes by split.
-        classes: class names in the order of their category ids.
-        boxes_per_class: over all splits.
-        skipped: what was left out and why, one line each.
-    """
-
-    pictures: dict[str, int]
-    boxes: dict[str, int]
-    classes: tuple[str, ...]
-    boxes_per_class: dict[str, int]
-    skipped: tuple[str, ...]
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a file a second name; copy it where that cannot be done (another file system)."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def voc_to_coco(
-    folder: Path,
-    out: Path,
-    *,
-    classes: Sequence[str] | None = None,
-    val_fraction: float = 0.1,
-    test_fraction: float = 0.0,
-    salt: str = "",
-    strict: bool = True,
-) -> Conversion:
-    """Convert ``folder/annotations/*.xml`` and ``folder/images/`` into a COCO data set.
-
-    Writes ``train.json``, ``val.json``, ``test.json`` where a test share is asked for, and ``images/`` (hard links
-    where possible). Which split a picture is in depends on its file name only. There are no masks: the annotations
-    have no ``segmentation``, and training leaves the mask loss out for them. For large data sets see
-    ``prepare.prepare_dataset``.
-
-    Args:
-        folder: the Pascal VOC folder.
-        out: where the data set goes; it is made, files of the same name are replaced.
-        classes: names to keep, in the order of their category ids; None takes all that occur, sorted.
-        val_fraction: share of the pictures for validation.
-        test_fraction: share of the pictures for test.
-        salt: another text gives another split.
-        strict: False leaves what is faulty out and lists it instead of raising.
-
-    Raises:
-        InputError: a folder is missing or empty, or (if ``strict``) an annotation does not hold.
-    """
-    files = sorted((folder / "annotations").glob("*.xml"))
-    if not files:
-        raise InputError(folder, "annotations/*.xml", 0, "there is no annotation file")
-    problems = Problems(strict=strict)
-    dataset = read_voc(files, folder / "images", folder, problems)
-    if classes is not None:
-        dataset = select_classes(dataset, classes, Problems())
-    if not dataset.classes:
-        raise InputError(folder, "object/name", [], "no annotation file holds a box")
-    parts: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for index, picture in enumerate(dataset.pictures):
-        parts[split_of(picture.file_name, val_fraction, test_fraction, salt)].append(index)
-        _link(picture.path, out / "images" / picture.file_name)
-    boxes: dict[str, int] = {}
-    for split, members in parts.items():
-        part = replace(dataset, pictures=tuple(dataset.pictures[index] for index in members))
-        boxes[split] = part.instance_count
-        if split != "test" or test_fraction > 0:
-            write_json(out / f"{split}.json", to_coco(part))
-    counts = {split: len(members) for split, members in parts.items()}
-    per_class = Counter(dataset.classes[i.class_index - 1] for picture in dataset.pictures for i in picture.instances)
-    skipped = tuple(f"{one.file}: {one.field} = {one.value}: {one.reason}" for one in problems.entries)
-    return Conversion(counts, boxes, dataset.classes, {name: per_class[name] for name in dataset.classes}, skipped)

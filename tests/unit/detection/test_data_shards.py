@@ -24,11 +24,12 @@ from sgob_tasks.detection.data.batches import load_example
 from sgob_tasks.detection.data.coco import Dataset, Instance, Picture, to_coco
 from sgob_tasks.detection.data.encode import encode, scaled
 from sgob_tasks.detection.data.prepare import prepare_dataset
-from sgob_tasks.detection.data.shards import data_hash, open_split, read_index, split_names, verify
+from sgob_tasks.detection.data.shards import data_hash, dataset_files, open_split, read_index, split_names, verify
 from sgob_tasks.detection.data.sources import read_source
 from sgob_tasks.detection.masks import decode_mask, encode_mask
 from sgob_tasks.detection.pictures import load_picture
 from sgob_tasks.errors import InputError
+from sgob_tasks.registry.provenance import data_sha256
 from tests.unit.detection.dataset_files import (
     coco_document,
     via_entry,
@@ -423,12 +424,25 @@ def test_any_thread_and_any_process_may_read(prepared: Path) -> None:
         assert list(pool.map(Picture.read_bytes, copy.pictures * 20)) == expected * 20
 
 
-def test_the_hash_of_the_form_without_shards_is_that_of_its_annotations(tmp_path: Path) -> None:
+def test_the_hash_of_the_form_without_shards_is_that_of_its_files(tmp_path: Path) -> None:
     source = write_coco(tmp_path / "coco")
     before = data_hash(source)
-    assert before == data_hash(source)
-    (source / "val.json").write_text(json.dumps(coco_document(["6.png"])))
+    assert before == data_hash(shutil.copytree(source, tmp_path / "copy"))
+    assert before == data_sha256(source)
+    (source / "images" / "0.png").write_bytes(b"other")
     assert data_hash(source) != before
+
+
+def test_the_files_of_a_data_set_are_all_that_is_needed(tmp_path: Path) -> None:
+    source = write_coco(tmp_path / "coco")
+    prepare_dataset(source, tmp_path / "out")
+    for folder in (source, tmp_path / "out"):
+        copy = tmp_path / f"copy of {folder.name}"
+        for path in dataset_files(folder):
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / path, copy / path)
+        assert data_hash(copy) == data_hash(folder)
+        assert open_split(copy, "train").pictures[0].read_bytes()
 
 
 def test_a_picture_of_another_size_is_left_out_of_any_format(tmp_path: Path) -> None:

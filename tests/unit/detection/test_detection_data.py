@@ -17,7 +17,7 @@ from sgob_tasks.detection.config import preset_config
 from sgob_tasks.detection.data.batches import Batches, prefetch
 from sgob_tasks.detection.data.coco import read_coco
 from sgob_tasks.detection.data.split import split_of
-from sgob_tasks.detection.data.voc import parse_voc, voc_to_coco
+from sgob_tasks.detection.data.voc import parse_voc
 from sgob_tasks.errors import InputError
 
 COCO: dict[str, Any] = {
@@ -164,18 +164,6 @@ def voc(name: str = "a.jpg", label: str = "horse", xmin: object = 1, xmax: objec
     return VOC.format(name=name, label=label, xmin=xmin, xmax=xmax).encode()
 
 
-@pytest.fixture
-def voc_folder(tmp_path: Path) -> Path:
-    for kind in ("annotations", "images"):
-        (tmp_path / "voc" / kind).mkdir(parents=True)
-    for number in range(40):
-        name = f"{number}.jpg"
-        Image.new("RGB", (80, 60)).save(tmp_path / "voc" / "images" / name)
-        label = "horse" if number % 2 else "dragon"
-        (tmp_path / "voc" / "annotations" / f"{number}.xml").write_bytes(voc(name, label, 11, 30))
-    return tmp_path / "voc"
-
-
 def test_a_voc_box_counts_from_one_ends_included() -> None:
     picture = parse_voc(voc(), Path("a.xml"))
     assert picture.objects[0].box == (0.0, 0.0, 80.0, 60.0)
@@ -211,35 +199,3 @@ def test_any_bytes_are_refused_by_name(content: bytes) -> None:
     # No well-formed document lacks its end tag, so all of these must be refused, and in our own words.
     with pytest.raises(InputError, match=r"^a\.xml: document"):
         parse_voc(b"<annotation>" + content.replace(b"</annotation", b""), Path("a.xml"))
-
-
-def test_a_voc_folder_becomes_a_data_set(voc_folder: Path, tmp_path: Path) -> None:
-    result = voc_to_coco(voc_folder, tmp_path / "out", val_fraction=0.25)
-    assert result.classes == ("dragon", "horse")
-    assert result.boxes_per_class == {"dragon": 20, "horse": 20}
-    assert sum(result.pictures.values()) == 40
-    assert result.pictures["val"] > 0
-    train, val = (
-        read_coco(tmp_path / "out" / f"{split}.json", tmp_path / "out" / "images") for split in ("train", "val")
-    )
-    assert len(train.pictures) == result.pictures["train"]
-    assert train.instances_with_mask == 0
-    assert train.pictures[0].instances[0].box == (10.0, 0.0, 20.0, 60.0)
-    assert {p.path.name for p in train.pictures}.isdisjoint(p.path.name for p in val.pictures)
-    assert not (tmp_path / "out" / "test.json").exists()
-    before = (tmp_path / "out" / "train.json").read_bytes()
-    voc_to_coco(voc_folder, tmp_path / "out", val_fraction=0.25)
-    assert (tmp_path / "out" / "train.json").read_bytes() == before
-
-
-def test_a_faulty_file_stops_the_conversion_or_is_listed(voc_folder: Path, tmp_path: Path) -> None:
-    (voc_folder / "annotations" / "7.xml").write_bytes(voc("7.jpg", xmax=99))
-    (voc_folder / "images" / "8.jpg").unlink()
-    with pytest.raises(InputError, match=r"7\.xml: object\[1\]/bndbox"):
-        voc_to_coco(voc_folder, tmp_path / "out")
-    result = voc_to_coco(voc_folder, tmp_path / "out", strict=False)
-    assert [line.split(": ")[1].split(" = ")[0] for line in result.skipped] == ["object[1]/bndbox", "filename"]
-    assert sum(result.pictures.values()) == 39  # the picture of the broken box is kept
-    assert sum(result.boxes.values()) == 38
-    with pytest.raises(InputError, match="there is no annotation file"):
-        voc_to_coco(tmp_path / "out", tmp_path / "other")
