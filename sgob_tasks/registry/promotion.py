@@ -32,6 +32,16 @@ class Verdict:
     reason: str
 
 
+def check_policy(policy: str) -> None:
+    """Refuse a policy that there is not.
+
+    Raises:
+        InputError: it is none of ``POLICIES``.
+    """
+    if policy not in POLICIES:
+        raise InputError("promotion", "promote", policy, f"has to be one of {', '.join(POLICIES)}")
+
+
 def decide(
     policy: str,
     champion: str | None,
@@ -55,8 +65,7 @@ def decide(
     Raises:
         InputError: there is no such policy.
     """
-    if policy not in POLICIES:
-        raise InputError("promotion", "promote", policy, f"has to be one of {', '.join(POLICIES)}")
+    check_policy(policy)
     if policy == "always":
         return Verdict(PROMOTE, "asked to promote it in any case")
     if policy == "never":

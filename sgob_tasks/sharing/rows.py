@@ -105,18 +105,31 @@ def _binary(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
 
 
 def _chosen() -> sa.Subquery:
-    """Select the model whose boxes are shared for each picture: the champion, or the newest that has seen it."""
-    d, m = t.detections.c, t.models.c
+    """Select the model whose boxes are shared for each picture: the champion, or the newest that has seen it.
+
+    Where the champion has looked and found nothing, nothing is shared: an earlier model's boxes do not come back.
+    """
+    d, m, b, i = t.detections.c, t.models.c, t.batches.c, t.batch_items.c
     seen = (
         sa.select(d.record_id, d.sha256, d.model_id)
         .where(d.label.is_not(None))
         .group_by(d.record_id, d.sha256, d.model_id)
         .subquery()
     )
+    champion_table = t.models.alias("champion")
+    champion = champion_table.c
+    by_champion = (
+        sa.select(sa.literal(1))
+        .select_from(t.batch_items)
+        .join(t.batches, b.id == i.batch_id)
+        .join(champion_table, champion.id == b.model_id)
+        .where(i.sha256 == seen.c.sha256, i.state == "loaded", champion.state == "champion")
+    )
     return (
         sa.select(seen.c.record_id, seen.c.sha256, seen.c.model_id)
         .ext(distinct_on(seen.c.record_id, seen.c.sha256))
         .join_from(seen, t.models, m.id == seen.c.model_id)
+        .where(sa.or_(m.state == "champion", ~by_champion.exists()))
         .order_by(seen.c.record_id, seen.c.sha256, (m.state == "champion").desc(), m.version.desc(), m.id)
         .subquery()
     )

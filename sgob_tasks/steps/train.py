@@ -17,6 +17,7 @@ from sgob_tasks.detection.data.shards import dataset_files, file_hash, is_sharde
 from sgob_tasks.detection.files import load_json
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.registry.comparison import intervals
+from sgob_tasks.registry.promotion import check_policy
 from sgob_tasks.registry.provenance import code_revision, data_sha256
 from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, write_job, write_json
@@ -166,6 +167,7 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
         PermanentError: the job left no model.
         InputError: a file of the job is missing or damaged, or there is no such policy.
     """
+    check_policy(promote)
     folder = Path(str(job["job_dir"]))
     results, dataset = folder / "results", folder / "input" / "dataset"
     weights = results / "model" / "weights.h5"

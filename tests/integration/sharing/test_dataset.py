@@ -150,6 +150,13 @@ def test_champion_is_preferred_to_other_models(store: sa.Engine, tmp_path: Path)
     folder = build_dataset(store, tmp_path / "out", licence=CC0).directory
     models = {row["europeana_id"]: row["model"] for row in read_csv(folder / "pictures.csv")}
     assert models == {BROKEN: "detector-2", EVIL: "detector-1", SAINT: "detector-1"}
+    with store.begin() as connection:  # the champion looks at the third picture, too, and finds nothing
+        connection.execute(sa.insert(t.batches).values(id="b", run_id="r", model_id="detector-1", shards=1, pictures=1))
+        connection.execute(
+            sa.insert(t.batch_items).values(batch_id="b", sha256=hashes[BROKEN], shard=0, state="loaded")
+        )
+    after = build_dataset(store, tmp_path / "out", licence=CC0).directory
+    assert BROKEN not in {row["europeana_id"] for row in read_csv(after / "detections.csv")}
     assert {row["label"] for row in read_csv(folder / "detections.csv") if row["europeana_id"] == SAINT} == {
         "horse",
         "person",

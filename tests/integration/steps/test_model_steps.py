@@ -235,6 +235,7 @@ def test_a_training_without_a_model_is_refused(settings: Settings, dataset: Path
     job = trained(settings, dataset, "run-1", 1)
     with pytest.raises(InputError, match="promote = 'maybe'"):
         train.register(settings, "run-1", job, promote="maybe")
+    assert models.list_models(settings) == []
     (Path(job["job_dir"]) / "results" / "model" / "weights.h5").unlink()
     with pytest.raises(PermanentError, match="left no model"):
         train.register(settings, "run-1", job)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sgob_tasks.store.scores import Score, score_table
+from sgob_tasks.store.scores import HeldOut, Score, held_out, score_table
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,16 @@ def test_what_the_training_registers() -> None:
     table = score_table({"held_out": {"all": part(0.4, 0.5), "anachronistic": part(0.0, 1.0)}})
     assert table.overall == (Score("AP50", 0.4, 0.5), Score("AP50, anachronistic pictures", 0.0, 1.0))
     assert table.by_class == (Score("horse", 0.4, 0.5), Score("horse, anachronistic pictures", 0.0, 1.0))
+
+
+def test_the_headline_of_a_model() -> None:
+    measured = {"held_out": {"all": {"images": 32, "after": {"ap50": 0.5}}}}
+    assert held_out(measured) == HeldOut(0.5, None, None, 32)
+    known = measured | {"intervals": {"after": {"ap50": [0.4, 0.6]}}}
+    assert held_out(known) == HeldOut(0.5, 0.4, 0.6, 32)
+    assert score_table(known) == score_table(measured), "the ends of an interval are no scores of their own"
+
+
+@pytest.mark.parametrize("scores", [{}, {"held_out": 1}, {"held_out": {"all": {"images": 0, "after": {"ap50": None}}}}])
+def test_a_model_without_a_headline(scores: dict[str, Any]) -> None:
+    assert held_out(scores) is None
