@@ -29,7 +29,7 @@ def _figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
 
@@ -37,7 +37,7 @@ def _figure(width: float, height: float) -> Any:
 def _save(figure: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, dpi=_DPI, format="png", metadata={"Software": None})
+    figure.savefig(temporary, dpi=_DPI, format="png", bbox_inches="tight", metadata={"Software": None})
     temporary.replace(path)
     return path
 
@@ -68,7 +68,7 @@ def precision_recall(matching: Matching, path: Path) -> Path | None:
     if not present:
         return None
     figure = _figure(12, 5.2)
-    left, right = figure.subplots(1, 2, sharey=True)
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
     for number, iou in enumerate(np.linspace(0.5, 0.95, 10)):
         mean = precision[number][:, present].mean(axis=1)
         left.plot(RECALLS, mean, color=colormaps["viridis"](number / 10), label=f"{iou:.2f}   {mean.mean():.3f}")

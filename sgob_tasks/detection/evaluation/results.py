@@ -21,12 +21,13 @@ from sgob_tasks.errors import InputError
 Result = dict[str, Any]
 
 
-def read_results(path: Path, truth: Truth) -> list[Result]:
+def read_results(path: Path, truth: Truth, *, masks: bool | None = None) -> list[Result]:
     """Read a results file: a COCO results list, or lines of the platform's inference.
 
     Args:
         path: the file. One whose name ends with ``.jsonl`` holds lines.
         truth: what the ids must belong to.
+        masks: as :func:`check_results` takes it.
 
     Returns:
         ``image_id``, ``category_id``, ``score``, ``bbox`` and, where there is a mask, ``segmentation`` of each result.
@@ -43,8 +44,8 @@ def read_results(path: Path, truth: Truth) -> list[Result]:
     if not text.strip():
         raise InputError(path, "file", path.name, "is empty; the results of a detector that found nothing are []")
     if path.suffix == ".jsonl":
-        return check_results(_from_lines(text, truth, path), truth, str(path))
-    return check_results(_decode(text, path, "file", path.name), truth, str(path))
+        return check_results(_from_lines(text, truth, path), truth, str(path), masks=masks)
+    return check_results(_decode(text, path, "file", path.name), truth, str(path), masks=masks)
 
 
 def _decode(text: str, path: Path, field: str, shown: str) -> Any:
