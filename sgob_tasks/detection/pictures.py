@@ -153,3 +153,26 @@ def into_square(pixels: Pixels, side: int) -> tuple[Pixels, Placement]:
         pixels = np.asarray(Image.fromarray(pixels).resize((new_width, new_height), Image.Resampling.BILINEAR))
     square[top : top + new_height, left : left + new_width] = pixels
     return square, Placement(new_width / width, new_height / height, left, top)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture ready for the network; what it was decoded from can be forgotten.
+
+    Attributes:
+        square: ``[side, side, 3]``.
+        placement: where the picture lies in it.
+        width: the picture's own, in pixels.
+        height: the picture's own, in pixels.
+    """
+
+    square: Pixels
+    placement: Placement
+    width: int
+    height: int
+
+
+def prepare(pixels: Pixels, side: int) -> Prepared:
+    """Return a picture (``[height, width, 3]``) ready for a network that takes squares of ``side`` pixels."""
+    square, placement = into_square(pixels, side)
+    return Prepared(square, placement, pixels.shape[1], pixels.shape[0])

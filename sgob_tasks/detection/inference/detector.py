@@ -14,7 +14,7 @@ from sgob_tasks.detection.config import DetectorConfig
 from sgob_tasks.detection.inference.selection import Detection, Selected, background, candidates, select
 from sgob_tasks.detection.masks import encode_mask, paste_mask
 from sgob_tasks.detection.network.model import MaskRCNN
-from sgob_tasks.detection.pictures import Pixels, Placement, into_square
+from sgob_tasks.detection.pictures import Pixels, Prepared, prepare
 from sgob_tasks.detection.weights.model_files import load_model
 
 
@@ -48,6 +48,10 @@ class Detector:
         model, info = load_model(folder)
         return cls(model, has_masks=info.has_masks, batch_size=batch_size, min_score=min_score)
 
+    def with_batch_size(self, batch_size: int) -> Detector:
+        """Return a detector with the same network for batches of another size."""
+        return Detector(self.model, has_masks=self.has_masks, batch_size=batch_size, min_score=self.min_score)
+
     @property
     def config(self) -> DetectorConfig:
         """The network's shape and classes."""
@@ -67,26 +71,37 @@ class Detector:
         Raises:
             ValueError: more pictures than ``batch_size``.
         """
+        return self.detect_prepared([prepare(pixels, self.config.image_size) for pixels in pictures])
+
+    def detect_prepared(self, pictures: Sequence[Prepared]) -> list[list[Detection]]:
+        """Return the detections of pictures that other threads may have prepared, best first.
+
+        Args:
+            pictures: at most ``batch_size`` of them, in squares of ``config.image_size``.
+
+        Raises:
+            ValueError: more pictures than ``batch_size``.
+        """
         if len(pictures) > self.batch_size:
             raise ValueError(f"{len(pictures)} pictures do not fit into a batch of {self.batch_size}")
         side = self.config.image_size
         images = np.zeros((self.batch_size, side, side, 3), np.uint8)
-        placements = []
-        for place, pixels in enumerate(pictures):
-            images[place], placement = into_square(pixels, side)
-            placements.append(placement)
+        for place, picture in enumerate(pictures):
+            images[place] = picture.square
         regions, pyramid = self._find(tf.constant(images))
         boxes, probabilities, proposed = (value.numpy() for value in regions)
         selected = [
-            select(boxes[place], probabilities[place], proposed[place], self.config, self.min_score, window)
-            for place, window in enumerate(map(self._window, placements, pictures))
+            select(
+                boxes[place], probabilities[place], proposed[place], self.config, self.min_score, self._window(picture)
+            )
+            for place, picture in enumerate(pictures)
         ]
         masks = self._masks(pyramid, selected) if self.has_masks else [None] * len(pictures)
-        return [self._describe(*found) for found in zip(selected, masks, placements, pictures, strict=True)]
+        return [self._describe(*found) for found in zip(selected, masks, pictures, strict=True)]
 
-    def _window(self, placement: Placement, pixels: Pixels) -> tuple[float, float, float, float]:
+    def _window(self, picture: Prepared) -> tuple[float, float, float, float]:
         """Return where a picture lies in the square, in network coordinates."""
-        corners = placement.to_square(np.array([0.0, 0.0, pixels.shape[0], pixels.shape[1]]))
+        corners = picture.placement.to_square(np.array([0.0, 0.0, picture.height, picture.width]))
         y1, x1, y2, x2 = (float(value) for value in normalise(corners, self.config.image_size)[0])
         return y1, x1, y2, x2
 
@@ -101,10 +116,10 @@ class Detector:
         small = self._cut(pyramid, tf.constant(boxes), tf.constant(classes)).numpy()
         return [small[place, : len(found.classes)] for place, found in enumerate(selected)]
 
-    def _describe(self, found: Selected, masks: Any, placement: Placement, pixels: Pixels) -> list[Detection]:
+    def _describe(self, found: Selected, masks: Any, picture: Prepared) -> list[Detection]:
         """Move a picture's detections into its own pixels; what lies outside the picture is cut off."""
-        height, width = pixels.shape[:2]
-        corners = placement.to_picture(denormalise(found.boxes, self.config.image_size))
+        height, width = picture.height, picture.width
+        corners = picture.placement.to_picture(denormalise(found.boxes, self.config.image_size))
         corners = np.clip(corners, 0.0, [height, width, height, width])
         detections = []
         for place, box in enumerate(corners_to_xywh(corners)):
