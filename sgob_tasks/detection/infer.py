@@ -2,7 +2,8 @@
 
 Reads ``job.json``, the model it names and ``input/shards/<I>.json``. Appends a line per picture to
 ``results/<I>.jsonl``; started again, it leaves out the pictures that have one. Exits with 0 when every picture has
-a line; a picture that cannot be decoded gets a line with its error.
+a line; a picture that cannot be decoded gets a line with its error. On SIGUSR1 it ends after the batch at hand with
+exit code 85, which means: start me again. The same pictures and model give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgob_tasks.detection.files import load_json
+from sgob_tasks.detection.files import load_json, write_json
+from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
 from sgob_tasks.errors import InputError, SgobError
 
 if TYPE_CHECKING:
-    from sgob_tasks.detection.inference.detector import Detector
+    from sgob_tasks.detection.inference.stream import Seen
 
 EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 LOG_INTERVAL_S = 10.0
@@ -83,6 +85,8 @@ def finished_pictures(path: Path) -> set[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
+    started = time.monotonic()
+    interruption = Interruption()
     parser = argparse.ArgumentParser(prog="python -m sgob_tasks.detection.infer", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder with job.json and input/")
@@ -91,32 +95,41 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        run(parsed.job, parsed.task)
+        done = run(parsed.job, parsed.task, started, lambda: interruption.requested)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_WRONG_USE
     except SgobError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
-    return 0
+    return 0 if done else EXIT_CONTINUE
 
 
-def run(job: Path, task: int) -> None:
+def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = lambda: False) -> bool:
     """Find objects in every picture of a shard that has no line yet, and write the shard's summary.
+
+    Args:
+        job: the job folder.
+        task: number of the shard.
+        started: ``time.monotonic()`` when the program began.
+        interrupted: asked before every batch.
+
+    Returns:
+        whether every picture has a line; False where it was interrupted before.
 
     Raises:
         InputError: the job's files do not fit.
+        PermanentError: the memory does not hold the network and one picture.
     """
-    from sgob_tasks.detection.files import write_json
-
-    started = time.monotonic()
     pictures = read_shard(job, task)
     path = job / "results" / f"{task:04d}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     done = finished_pictures(path)
     waiting = list({p.sha256: p for p in pictures if p.sha256 not in done}.values())
-    if waiting:
-        _detect_all(job, waiting, path)
+    measured = _detect_all(job, waiting, path, started, interrupted) if waiting else {"complete": True}
+    if not measured.pop("complete"):
+        _say(f"shard {task}: asked to make room; {len(finished_pictures(path))} of {len(pictures)} pictures are done")
+        return False
     wanted = {picture.sha256 for picture in pictures}
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
     summary = {
@@ -125,56 +138,55 @@ def run(job: Path, task: int) -> None:
         "errors": sum("error" in line for line in lines if line["sha256"] in wanted),
         "done_before": len(wanted & done),
         "seconds": round(time.monotonic() - started, 3),
+        **measured,
     }
     write_json(job / "results" / f"{task:04d}.summary.json", summary)
     _say(f"shard {task}: {summary}")
+    return True
 
 
-def _detect_all(job: Path, pictures: Sequence[ShardPicture], path: Path) -> None:
-    """Append a line for each picture."""
+def _detect_all(
+    job: Path, pictures: Sequence[ShardPicture], path: Path, started: float, interrupted: Callable[[], bool]
+) -> dict[str, Any]:
+    """Append a line for each picture; return what the run cost, and whether it is complete."""
     from sgob_tasks.detection.inference.detector import Detector
+    from sgob_tasks.detection.inference.measure import Meter, peak_memory, surroundings, use_repeatable_device
+    from sgob_tasks.detection.inference.stream import Stream
     from sgob_tasks.detection.parameters import InferenceParameters, read_parameters
-    from sgob_tasks.detection.training.devices import cores_per_rank, use_devices
+    from sgob_tasks.detection.pictures import Pixels, load_picture
+
+    def load(picture: ShardPicture) -> Pixels:
+        return load_picture(picture.path)
 
     parameters = read_parameters(job, InferenceParameters)
-    use_devices(0, cores_per_rank(1))
+    use_repeatable_device()
     detector = Detector.load(job / parameters.model, batch_size=parameters.batch_size, min_score=parameters.min_score)
     detector.has_masks = detector.has_masks and parameters.masks
+    stream = Stream(detector, load, stop=interrupted, say=_say)
+    meter = Meter(started, len(pictures))
     said = time.monotonic()
     with path.open("a", encoding="utf-8") as file:
-        for first in range(0, len(pictures), parameters.batch_size):
-            for line in _detect_batch(detector, pictures[first : first + parameters.batch_size]):
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+        for batch in stream.batches(pictures):
+            file.writelines(json.dumps(_line(seen), ensure_ascii=False) + "\n" for seen in batch)
+            file.flush()
+            os.fsync(file.fileno())
+            meter.batch(len(batch))
             if time.monotonic() - said >= LOG_INTERVAL_S:
                 said = time.monotonic()
-                _say(f"{min(first + parameters.batch_size, len(pictures))} of {len(pictures)} pictures")
+                _say(meter.left())
+    figures = meter.to_json() | {"memory": peak_memory(), "batch_size": stream.detector.batch_size}
+    return figures | surroundings() | {"complete": not stream.stopped}
 
 
-def _detect_batch(detector: Detector, pictures: Sequence[ShardPicture]) -> list[dict[str, Any]]:
-    """Return the lines of a batch; a picture that cannot be decoded gives one with its error."""
-    from sgob_tasks.detection.pictures import load_picture
+def _line(seen: Seen[ShardPicture]) -> dict[str, Any]:
+    """Return the line of a picture; one that cannot be decoded gives its error.
 
-    lines: list[dict[str, Any]] = []
-    decoded, places = [], []
-    for place, picture in enumerate(pictures):
-        lines.append({"sha256": picture.sha256})
-        try:
-            decoded.append(load_picture(picture.path))
-        except InputError as error:
-            # The path is of this machine and of no use to anyone who reads the results.
-            lines[place]["error"] = error.reason
-        else:
-            places.append(place)
-    if decoded:
-        for place, pixels, found in zip(places, decoded, detector.detect(decoded), strict=True):
-            lines[place] |= {
-                "width": pixels.shape[1],
-                "height": pixels.shape[0],
-                "detections": [detection.to_json() for detection in found],
-            }
-    return lines
+    Only the reason: the path is of this machine and of no use to anyone who reads the results.
+    """
+    if seen.error:
+        return {"sha256": seen.item.sha256, "error": seen.error}
+    detections = [detection.to_json() for detection in seen.detections]
+    return {"sha256": seen.item.sha256, "width": seen.width, "height": seen.height, "detections": detections}
 
 
 def _say(text: str) -> None:
