@@ -100,7 +100,7 @@ class Comparison:
 
 
 def compare(
-    truth: Path | dict[str, Any],
+    truth: Path | dict[str, Any] | Truth,
     first: Sequence[dict[str, Any]],
     second: Sequence[dict[str, Any]],
     *,
@@ -113,7 +113,7 @@ def compare(
     """Compare two models by AP50 and AP, with intervals of the differences.
 
     Args:
-        truth: a COCO data set, as a file or decoded.
+        truth: a COCO data set, as a file, decoded, or checked already.
         first: COCO results of one model.
         second: COCO results of the other.
         iou_type: what is compared: ``bbox`` or ``segm``.
@@ -176,7 +176,7 @@ def compare_matchings(
 
 
 def interval(
-    truth: Path | dict[str, Any],
+    truth: Path | dict[str, Any] | Truth,
     results: Sequence[dict[str, Any]],
     *,
     iou_type: str = "bbox",
@@ -190,7 +190,7 @@ def interval(
     Raises:
         InputError: an argument or a field does not fit.
     """
-    known = read_truth(truth)
+    known = truth if isinstance(truth, Truth) else read_truth(truth)
     checked = check_results(results, known, masks=iou_type == "segm")
     matching = match(known, checked, iou_type, sizes=False)
     return matching_interval(matching, resamples=resamples, seed=seed, confidence=confidence, progress=progress)
