@@ -19,6 +19,7 @@ from sgob_tasks.cli_evaluate import add_evaluate
 from sgob_tasks.cli_jobs import add_jobs
 from sgob_tasks.cli_models import POLICIES, add_models, finish_enrichment, finish_training, run_id_by_hand
 from sgob_tasks.cli_site import add_site_verbs, run_site_verb
+from sgob_tasks.cli_training import add_training
 from sgob_tasks.errors import SgobError
 
 Handler = Callable[[argparse.Namespace], Any]
@@ -120,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_evaluate(verbs)
     add_jobs(verbs)
     add_models(verbs)
+    add_training(verbs)
     site = verbs.add_parser("site", help="list, show, begin, check and clean up sites (clusters)")
     site.set_defaults(handler=run_site_verb)
     add_site_verbs(site)

@@ -67,6 +67,7 @@ class TrainingParameters:
         precision: ``float32``, ``mixed_float16``, ``mixed_bfloat16``, or ``auto``: float16 on GPUs that are fast at it.
         evaluations: evaluations on the held-out pictures before the final one, evenly over the training; -1 for what
             suits the preset.
+        keep_models: keep the weights of every evaluation in ``results/models/<step>/``.
         divergence_factor: the training ends when its loss stays above this multiple of the lowest; 0 never.
         stall_s: seconds without an answer after which a rank is given up, and with it the job.
         budget_s: seconds for the whole training over all its jobs, start-up and final evaluation included; 0 for no
@@ -105,6 +106,7 @@ class TrainingParameters:
     stages: tuple[dict[str, Any], ...] = ()
     precision: str = "auto"
     evaluations: int = -1
+    keep_models: bool = False
     divergence_factor: float = 10.0
     stall_s: float = 600.0
     budget_s: float = 0.0

@@ -59,9 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if not distributed.is_broken(error):
             raise
-        said = str(error).strip().splitlines()[-1]
         sys.stderr.write(
-            f"rank {ranks.rank}: another rank has ended or does not answer; this one ends: {said}\n"
+            f"rank {ranks.rank}: another rank has ended or does not answer (see its own message), so this one ends too;"
+            " started again, the training goes on from its last checkpoint\n"
         )
         sys.stderr.flush()
         os._exit(EXIT_FAILED)  # an orderly end would wait for the rank that is gone
@@ -109,7 +109,11 @@ class _Job:
 
         def evaluate_now() -> dict[str, float | None] | None:
             found = self._detect(self._detector(model, masks), val)
-            return None if found is None else self._scores(val, found, masks)
+            if found is None:
+                return None
+            if parameters.keep_models and self.ranks.leads:
+                self._save(model, masks, self.folder / "results" / "models" / f"{training.step:08d}")
+            return self._scores(val, found, masks)
 
         if not training.run(lambda: self.interruption.requested, evaluate_now):
             self._say(f"asked to make room: checkpoint at step {training.step}")
@@ -184,7 +188,6 @@ class _Job:
         """Write the model, its detections on the held-out pictures, and how good they are; False where interrupted."""
         from sgob_tasks.detection.evaluation.average_precision import evaluate
         from sgob_tasks.detection.files import write_json
-        from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
 
         parameters, results = self.parameters, self.folder / "results"
         facts = self.facts | {
@@ -198,7 +201,7 @@ class _Job:
             "instances_with_mask": train.instances_with_mask,
         }
         if self.ranks.leads:
-            save_model(results / "model", model, ModelInfo(model.config, masks != "none", facts))
+            self._save(model, masks, results / "model", facts)
         found = self._detect(self._detector(model, masks), val)
         if found is None or not self._detect_champion(val):
             return False
@@ -212,6 +215,11 @@ class _Job:
         write_json(results / "summary.json", summary)
         self._say(f"held-out pictures: {boxes.pictures}, box AP50 {_figure(boxes.ap50)}, AP {_figure(boxes.ap)}")
         return True
+
+    def _save(self, model: MaskRCNN, masks: str, folder: Path, facts: dict[str, Any] | None = None) -> None:
+        from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
+
+        save_model(folder, model, ModelInfo(model.config, masks != "none", facts or self.facts))
 
     def _detect_champion(self, val: Dataset) -> bool:
         """Let the present champion look at the same held-out pictures, where it came along; False where interrupted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgob_tasks.detection.files import write_durably
+from sgob_tasks.drawing import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ _LOG_FROM = 100
 
 _MOST_STYLES = 12
 _MOST_LABELLED = 12
-_DPI = 110
 
 
 def draw_card(card: dict[str, Any], path: Path) -> None:
@@ -39,13 +38,8 @@ def draw_card(card: dict[str, Any], path: Path) -> None:
         card: what to draw.
         path: the file to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     classes = card["classes"]
-    height = max(9.0, 2.2 + 0.19 * len(classes))
-    figure = Figure(figsize=(14, height), dpi=_DPI, layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(14, max(9.0, 2.2 + 0.19 * len(classes)))
     figure.suptitle(_title(card), fontsize=13, x=0.01, ha="left")
     grid = figure.add_gridspec(5, 3, width_ratios=(2.0, 1.25, 1.25), height_ratios=(0.9, 1.0, 1.2, 1.2, 1.5))
     _draw_classes(figure.add_subplot(grid[:, 0]), classes)
@@ -58,7 +52,7 @@ def draw_card(card: dict[str, Any], path: Path) -> None:
     _draw_bars(panels[3], card["centuries"], "Pictures by century", upright=True)
     _draw_bars(panels[4], card["supercategories"], "Boxes by super-category", most=_MOST_STYLES)
     _draw_bars(panels[5], card["styles"], "Pictures by style", most=_MOST_STYLES)
-    write_durably(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+    save_figure(figure, path)
 
 
 def _title(card: dict[str, Any]) -> str:

@@ -1,8 +1,4 @@
-"""The figures of an evaluation as pictures: curves, confusion, classes, centuries.
-
-Matplotlib is imported where it draws: the cluster evaluates without it. The figures are made without ``pyplot``, which
-keeps every figure it makes, and is not made for threads.
-"""
+"""The figures of an evaluation as pictures: curves, confusion, classes, centuries."""
 
 from __future__ import annotations
 
@@ -15,37 +11,12 @@ import numpy as np
 from sgob_tasks.detection.evaluation.matching import Matching
 from sgob_tasks.detection.evaluation.operating_point import OperatingPoint
 from sgob_tasks.detection.evaluation.weighted import RECALLS
+from sgob_tasks.drawing import ACCENT, INK, SECOND, SOFT, new_figure, plain, save_figure
 
-INK, SOFT, ACCENT, SECOND = "#231f1a", "#6a6258", "#7a2e12", "#c08a2d"
 SHOWN_CLASSES = 10
 """Classes that get a curve of their own: those with most instances."""
 
 _NAMES = {"bbox": "boxes", "segm": "masks"}
-_DPI = 110
-
-
-def _figure(width: float, height: float) -> Any:
-    """Return an empty figure of a size in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    figure.savefig(temporary, dpi=_DPI, format="png", bbox_inches="tight", metadata={"Software": None})
-    temporary.replace(path)
-    return path
-
-
-def _plain(text: str) -> str:
-    """Return a name as it is drawn: without Matplotlib's mathematics, and not too long."""
-    text = text if len(text) <= 28 else text[:27] + "…"
-    return text.replace("$", r"\$")
 
 
 def _bare(axes: Any) -> None:
@@ -67,7 +38,7 @@ def precision_recall(matching: Matching, path: Path) -> Path | None:
     present = [place for place, size in enumerate(sizes) if size]
     if not present:
         return None
-    figure = _figure(12, 5.2)
+    figure = new_figure(12, 5.2)
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"wspace": 0.06})
     for number, iou in enumerate(np.linspace(0.5, 0.95, 10)):
         mean = precision[number][:, present].mean(axis=1)
@@ -78,7 +49,7 @@ def precision_recall(matching: Matching, path: Path) -> Path | None:
     largest = sorted(present, key=lambda place: (-sizes[place], names[place]))[:SHOWN_CLASSES]
     for number, place in enumerate(largest):
         curve = precision[0, :, place]
-        label = f"{_plain(names[place])} ({sizes[place]})  {curve.mean():.3f}"
+        label = f"{plain(names[place])} ({sizes[place]})  {curve.mean():.3f}"
         style = "-" if number < 5 else "--"
         right.plot(RECALLS, curve, style, color=colormaps["tab10"](number % 10), label=label)
     most = f"The {len(largest)} classes with most instances" if len(present) > len(largest) else "Each class"
@@ -92,7 +63,7 @@ def precision_recall(matching: Matching, path: Path) -> Path | None:
         axes.grid(color="#e0d9cc", linewidth=0.6)
         _bare(axes)
     left.set_ylabel("Precision")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def confusion_matrix(point: OperatingPoint, path: Path) -> Path | None:
@@ -111,12 +82,12 @@ def confusion_matrix(point: OperatingPoint, path: Path) -> Path | None:
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
     side = max(5.0, 0.27 * len(used) + 2.2)
-    figure = _figure(side + 0.8, side)
+    figure = new_figure(side + 0.8, side)
     axes = figure.subplots()
     axes.hlines(np.arange(len(used) - 1) + 0.5, -0.5, len(used) - 0.5, color="#f0ebe0", linewidth=0.5)
     axes.vlines(np.arange(len(used) - 1) + 0.5, -0.5, len(used) - 0.5, color="#f0ebe0", linewidth=0.5)
     image = axes.imshow(shares, cmap="YlOrBr", vmin=0, vmax=1)
-    names = [_plain(point.names[place]) for place in used]
+    names = [plain(point.names[place]) for place in used]
     axes.set_xticks(range(len(used)), names, rotation=90, fontsize=8)
     axes.set_yticks(range(len(used)), names, fontsize=8)
     axes.set_xlabel("Predicted (background: missed)")
@@ -131,7 +102,7 @@ def confusion_matrix(point: OperatingPoint, path: Path) -> Path | None:
                 color="white" if shares[row, column] > 0.6 else INK,
             )  # fmt: skip
     figure.colorbar(image, ax=axes, shrink=0.5, aspect=30, fraction=0.03, pad=0.01, label="Share of the row")
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def class_bars(by_class: Mapping[str, Mapping[str, Any]], path: Path) -> Path | None:
@@ -143,7 +114,7 @@ def class_bars(by_class: Mapping[str, Mapping[str, Any]], path: Path) -> Path | 
     rows = [(name, one) for name, one in by_class.items() if one["instances"]]
     rows.sort(key=lambda row: (row[1]["AP50"], row[1]["AP"], row[0]))
     title = f"Average precision of {len(rows)} classes"
-    return _bars([(f"{_plain(name)} ({one['instances']})", one) for name, one in rows], title, path)
+    return _bars([(f"{plain(name)} ({one['instances']})", one) for name, one in rows], title, path)
 
 
 def century_bars(by_century: Mapping[str, Mapping[str, Any]], path: Path) -> Path | None:
@@ -153,14 +124,14 @@ def century_bars(by_century: Mapping[str, Mapping[str, Any]], path: Path) -> Pat
         ``path``; None where no picture of a known century has an instance.
     """
     rows = [(name, one) for name, one in by_century.items() if one["instances"]]
-    labels = [(f"{_plain(name)} ({one['images']})", one) for name, one in reversed(rows)]
+    labels = [(f"{plain(name)} ({one['images']})", one) for name, one in reversed(rows)]
     return _bars(labels, "Average precision by century (pictures)", path)
 
 
 def _bars(rows: list[tuple[str, Mapping[str, Any]]], title: str, path: Path) -> Path | None:
     if not rows:
         return None
-    figure = _figure(7, 1.2 + 0.32 * len(rows))
+    figure = new_figure(7, 1.2 + 0.32 * len(rows))
     axes = figure.subplots()
     places = np.arange(len(rows))
     ap50, ap = ([one[name] for _, one in rows] for name in ("AP50", "AP"))
@@ -174,4 +145,4 @@ def _bars(rows: list[tuple[str, Mapping[str, Any]]], title: str, path: Path) -> 
     axes.set_title(title, color=INK)
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     _bare(axes)
-    return _save(figure, path)
+    return save_figure(figure, path)

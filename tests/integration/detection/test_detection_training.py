@@ -105,7 +105,7 @@ EXACT = SMALL | {
 def test_an_interruption_changes_nothing_and_neither_do_the_ranks(tmp_path: Path) -> None:
     """Ten pictures, global batches of 4, 4 and 2, parts of one: two epochs on two ranks, and the same on one."""
     how = {"batch_size": 1, "global_batch_size": 4, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.01}
-    for name, config in (("learnt", SMALL), ("frozen", EXACT | {"train_batch_norm": False})):
+    for name, config in (("learnt", EXACT), ("frozen", EXACT | {"train_batch_norm": False})):
         draw_dataset(tmp_path / name / "input" / "dataset", masks=True)
         write_job(tmp_path / name, config=config, **how)
     found = rank_weights(tmp_path / "learnt", 2, "whole", "between:2.1", "within:3.1")
@@ -141,7 +141,7 @@ def test_an_interruption_changes_nothing_and_neither_do_the_ranks(tmp_path: Path
 )
 def test_a_rank_that_is_lost_ends_the_job_with_a_message(job: Path, fault: str, message: str) -> None:
     wild = {"learning_rate": 1e12, "clip_norm": 1e12, "warmup_steps": 1} if fault == "diverged" else {}
-    write_job(job, steps=100_000, stall_s=8, evaluations=0, **wild)
+    write_job(job, steps=100_000, stall_s=20, evaluations=0, **wild)
     log = start_and_wait_for_steps(job) if not wild else None
     if log is None:
         done = run_ranks("-m", "sgob_tasks.detection.train", job)
@@ -152,7 +152,7 @@ def test_a_rank_that_is_lost_ends_the_job_with_a_message(job: Path, fault: str, 
     victim = ranks[1]
     try:
         os.kill(victim, signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
-        assert process.wait(60) != 0
+        assert process.wait(90) != 0
     finally:
         for rank in ranks:
             with contextlib.suppress(ProcessLookupError):
