@@ -15,6 +15,7 @@ from typing import Any
 
 from sgob_tasks import __version__
 from sgob_tasks.cli_dataset import add_dataset
+from sgob_tasks.cli_detect import add_detect
 from sgob_tasks.cli_evaluate import add_evaluate
 from sgob_tasks.cli_jobs import add_jobs
 from sgob_tasks.cli_models import POLICIES, add_models, finish_enrichment, finish_training, run_id_by_hand
@@ -118,6 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
     only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")
     add_dataset(verbs)
+    add_detect(verbs)
     add_evaluate(verbs)
     add_jobs(verbs)
     add_models(verbs)

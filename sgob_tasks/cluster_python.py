@@ -14,23 +14,26 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def cluster_python() -> Path:
-    """Return an interpreter that has TensorFlow: this one, that of ``SGOB_HPC_PYTHON``, or ``.venv-hpc/bin/python``.
+    """Return an interpreter that has TensorFlow: this one, the setting ``hpc_python``, or ``.venv-hpc/bin/python``.
 
     Raises:
         InputError: there is none here.
     """
     if importlib.util.find_spec("tensorflow"):
         return Path(sys.executable)
-    named = os.environ.get(VARIABLE)
-    if named:
-        if not os.access(named, os.X_OK):
-            raise InputError("environment", VARIABLE, named, "is no program")
-        return Path(named)
+    from sgob_tasks.config import load_settings
+
+    named = load_settings().hpc_python
+    if named is not None:
+        if not named.is_file() or not os.access(named, os.X_OK):
+            raise InputError("settings", f"hpc_python ({VARIABLE})", str(named), "is no program")
+        return named
     for folder in (PROJECT, Path(sys.prefix).parent):
         found = folder / ".venv-hpc" / "bin" / "python"
         if os.access(found, os.X_OK):
             return found
-    raise InputError("environment", VARIABLE, None, "names no Python with TensorFlow, and there is no .venv-hpc")
+    reason = "no Python with TensorFlow is here: run `make setup`, or name one"
+    raise InputError("settings", f"hpc_python ({VARIABLE})", None, reason)
 
 
 def cluster_environment() -> dict[str, str]:

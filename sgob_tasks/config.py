@@ -126,6 +126,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=home)
     database_url: SecretStr | None = Field(None, description="a PostgreSQL server; unset: the embedded one")
+    hpc_python: Path | None = Field(None, description="a Python with TensorFlow on this machine; unset: .venv-hpc")
     captions_csv: Path | None = Field(None, description="labelled sentences (text,label) for the caption classifier")
     europeana: EuropeanaSettings = EuropeanaSettings()
     media: MediaSettings = MediaSettings()
