@@ -61,7 +61,7 @@ class PartFile:
                     self._check(entry)
                 else:
                     self._note(entry["file_name"], place)
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise InputError(self.path, f"line {number}", line[:80], "is damaged: --fresh starts anew") from error
             place += len(line)
         return True
