@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +38,9 @@ class Ranks:
         return self.rank == 0
 
 
+_stall_s = 0.0
+
+
 def start(stall_s: float = 600.0) -> Ranks:
     """Join the other ranks, and give TensorFlow this rank's share of the node: one GPU, or some of the cores.
 
@@ -47,13 +53,46 @@ def start(stall_s: float = 600.0) -> Ranks:
         # while waiting gives the core to the rank that is waited for.
         os.environ.setdefault("HOROVOD_CYCLE_TIME", "10")
         os.environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
-    # A rank that is alive but stuck (a node without its file system) would be waited for until the job's time is up.
+    global _stall_s
+    _stall_s = stall_s
+    # A rank that computes nothing but still answers is found by Horovod, one that does not even answer by `waiting`.
     os.environ.setdefault("HOROVOD_STALL_CHECK_TIME_SECONDS", str(max(1, round(stall_s / 4))))
     os.environ.setdefault("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", str(round(stall_s)))
     hvd.init()
     ranks = Ranks(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
     use_devices(ranks.local_rank, cores_per_rank(ranks.local_size))
     return ranks
+
+
+@contextlib.contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """End this process, and so the job, when an exchange with the other ranks takes longer than ``stall_s``.
+
+    A rank whose node hangs answers nothing any more. MPI waits for it for ever, and in a thread that cannot be
+    interrupted: without this the job would hold its nodes until its time is up.
+
+    Args:
+        what: what is waited for, for the message.
+    """
+    if hvd.size() == 1 or not _stall_s:
+        yield
+        return
+
+    def give_up() -> None:
+        sys.stderr.write(
+            f"rank {hvd.rank()}: another rank has not answered for {_stall_s:.0f} s ({what}), so this one ends;"
+            " started again, the training goes on from its last checkpoint\n"
+        )
+        sys.stderr.flush()
+        os._exit(1)
+
+    timer = threading.Timer(_stall_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_broken(error: Exception) -> bool:
@@ -78,21 +117,24 @@ def total(tensors: Sequence[Any]) -> list[Any]:
 def broadcast(variables: Sequence[Any]) -> None:
     """Give all ranks the values of rank 0."""
     if hvd.size() > 1:
-        hvd.broadcast_variables(list(variables), root_rank=0)
+        with waiting("weights"):
+            hvd.broadcast_variables(list(variables), root_rank=0)
 
 
 def gather(value: Any) -> list[Any]:
     """Return every rank's value, in rank order, on every rank."""
     if hvd.size() == 1:
         return [value]
-    gathered: list[Any] = hvd.allgather_object(value)
+    with waiting("results"):
+        gathered: list[Any] = hvd.allgather_object(value)
     return gathered
 
 
 def wait_for_all() -> None:
     """Return once every rank has come here."""
     if hvd.size() > 1:
-        hvd.allreduce(tf.zeros([1]), op=hvd.Sum, name="wait_for_all")
+        with waiting("all ranks"):
+            hvd.allreduce(tf.zeros([1]), op=hvd.Sum, name="wait_for_all")
 
 
 def stop() -> None:

@@ -128,7 +128,8 @@ class Training:
         statistics = self._step.model.averaged_weights
         sums, means = [], {}
         if self._part:
-            added = distributed.total([variable.value() for variable in [*self._step.sums, *statistics]])
+            with distributed.waiting("sums"):
+                added = distributed.total([variable.value() for variable in [*self._step.sums, *statistics]])
             sums = [value.numpy() for value in added[: len(self._step.sums)]]
             mean = (value.numpy() / self._ranks.size for value in added[len(sums) :])
             means = {id(weight): value for weight, value in zip(statistics, mean, strict=True)}
@@ -207,7 +208,8 @@ class Training:
 
     def _agree(self, wants_to_stop: bool) -> tuple[float, bool]:
         """Return the mean of the ranks' clocks, and whether one wants to stop."""
-        (control,) = distributed.total([tf.constant([self.elapsed_s, float(wants_to_stop)], tf.float32)])
+        with distributed.waiting("clocks"):
+            (control,) = distributed.total([tf.constant([self.elapsed_s, float(wants_to_stop)], tf.float32)])
         return float(control[0]) / self._ranks.size, bool(control[1] > 0)
 
     def _evaluation_is_due(self, done: float) -> bool:

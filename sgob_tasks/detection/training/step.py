@@ -188,7 +188,8 @@ class TrainingStep:
             stop: this rank wants to stop.
         """
         control = tf.constant([elapsed_s, float(stop)], tf.float32)
-        totals, norm, control = (value.numpy() for value in self._apply(tf.constant(rate, tf.float32), control))
+        with distributed.waiting("gradients"):
+            totals, norm, control = (value.numpy() for value in self._apply(tf.constant(rate, tf.float32), control))
         pictures, squared, inverse, parts = totals[len(LOSSES) :]
         with np.errstate(invalid="ignore"):
             losses = totals[: len(LOSSES)] / pictures

@@ -122,26 +122,27 @@ def test_an_interruption_changes_nothing_and_neither_do_the_ranks(tmp_path: Path
         np.testing.assert_allclose(first[name], found["within"][0][name], rtol=1e-4, atol=1e-6, err_msg=name)
         np.testing.assert_array_equal(found["within"][0][name], found["within"][1][name], err_msg=name)
 
+    # One epoch only: afterwards rounding, which the order of the sums decides, chooses other anchors here and there.
+    write_job(tmp_path / "frozen", config=EXACT | {"train_batch_norm": False}, **(how | {"epochs": 1}))
     alone = rank_weights(tmp_path / "frozen", 1, "alone")["alone"][0]
     shared = rank_weights(tmp_path / "frozen", 2, "shared")["shared"][0]
-    moved = 0.0
+    assert alone["step"].tolist() == shared["step"].tolist() == [3, 0]
+    assert np.abs(alone["w0"] - alone["before"]).max() > 1e-4  # it did learn
     for name in names:
-        np.testing.assert_allclose(alone[name], shared[name], rtol=1e-3, atol=1e-5, err_msg=name)
-        moved = max(moved, float(np.abs(alone[name] - alone["before"]).max()) if name == "w0" else 0.0)
-    assert moved > 1e-4  # it did learn
+        np.testing.assert_allclose(alone[name], shared[name], rtol=1e-3, atol=2e-6, err_msg=name)
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("killed", "noticed that process rank 1|another rank has ended|exited on signal 9"),
-        ("stuck", "rank 0: another rank has ended or does not answer"),
+        ("stuck", r"rank 0: another rank has not answered for 25 s \((gradients|all ranks)\)"),
         ("diverged", r"rank \d: step \d+: a (loss|gradient) is no number"),
     ],
 )
 def test_a_rank_that_is_lost_ends_the_job_with_a_message(job: Path, fault: str, message: str) -> None:
     wild = {"learning_rate": 1e12, "clip_norm": 1e12, "warmup_steps": 1} if fault == "diverged" else {}
-    write_job(job, steps=100_000, stall_s=20, evaluations=0, **wild)
+    write_job(job, steps=100_000, stall_s=25, evaluations=0, **wild)
     log = start_and_wait_for_steps(job) if not wild else None
     if log is None:
         done = run_ranks("-m", "sgob_tasks.detection.train", job)
