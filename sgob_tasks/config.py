@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import tomllib
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -102,6 +103,13 @@ class TrainingSettings(BaseModel):
     preset: str = "resnet101"
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")
+    initial_weights: Path | None = Field(
+        None,
+        description="weights to start from: a .h5 in the Matterport layout (COCO, the released ones), or a model",
+    )
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="other fields of detection.parameters.TrainingParameters, such as stages"
+    )
     require_approval: bool = Field(False, description="a person approves the plan of nodes and hours first")
     promote_margin: float = Field(
         0.01, ge=0, le=1, description="AP50 by which a model has to beat the champion to replace it by itself"

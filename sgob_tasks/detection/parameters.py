@@ -60,7 +60,7 @@ class TrainingParameters:
         augment: mirror, zoom, recolour and age the pictures.
         augmentation: fields of ``Augmentation`` to set.
         initial_weights: HDF5 file to start from, relative to the job folder; empty for random weights.
-        new_classes: the file is of other classes: leave out the layers that depend on them.
+        take_class_rows: where that file is of other classes, take over the rows of those that have the same name.
         trainable: ``all``, ``5+``, ``4+``, ``3+`` (the ResNet's stages from there on, besides the rest) or ``heads``.
         stages: parts of the training, in their order, each ``{"trainable": ..., "share": ...}`` with its share of the
             whole; empty for one of ``trainable``.
@@ -101,7 +101,7 @@ class TrainingParameters:
     augment: bool = True
     augmentation: dict[str, Any] = field(default_factory=dict)
     initial_weights: str = ""
-    new_classes: bool = True
+    take_class_rows: bool = True
     trainable: str = "all"
     stages: tuple[dict[str, Any], ...] = ()
     precision: str = "auto"
@@ -257,6 +257,20 @@ def read_parameters(job: Path, kind: type[P]) -> P:
     values = described.get("parameters", {}) if isinstance(described, dict) else None
     if not isinstance(values, dict):
         raise InputError(source, "parameters", values, "must be an object")
+    return checked_parameters(kind, values, source)
+
+
+def checked_parameters(kind: type[P], values: dict[str, Any], source: object) -> P:
+    """Return parameters from JSON values.
+
+    Args:
+        kind: ``TrainingParameters`` or ``InferenceParameters``.
+        values: by name.
+        source: where they were read, for messages.
+
+    Raises:
+        InputError: an unknown parameter, or a value that does not fit.
+    """
     defaults = {entry.name: getattr(kind(), entry.name) for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]  # both kinds are dataclasses
     for name, value in values.items():
         if name not in defaults:

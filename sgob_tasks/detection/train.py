@@ -152,11 +152,12 @@ class _Job:
         return Training(self.folder, step, batches, parameters, ranks, self.started)
 
     def _start_from(self, model: MaskRCNN) -> None:
-        from sgob_tasks.detection.network.heads import CLASS_LAYERS
-        from sgob_tasks.detection.weights.layers import load_weights
+        from sgob_tasks.detection.weights.surgery import load_pretrained
 
         path = self.folder / self.parameters.initial_weights
-        load_weights(model.layers(), path, skip=CLASS_LAYERS if self.parameters.new_classes else ())
+        report = load_pretrained(model, path, take_rows=self.parameters.take_class_rows)
+        self.facts["initial_weights"] = report.to_json()
+        self._say(report.text())
 
     def _detector(self, model: MaskRCNN, masks: str) -> Any:
         from sgob_tasks.detection.inference.detector import Detector

@@ -15,10 +15,12 @@ from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.data.prepare import prepare_dataset
 from sgob_tasks.detection.data.shards import dataset_files, file_hash, is_sharded
 from sgob_tasks.detection.files import load_json
+from sgob_tasks.detection.parameters import TrainingParameters, checked_parameters
 from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.registry.comparison import intervals
 from sgob_tasks.registry.promotion import check_policy
 from sgob_tasks.registry.provenance import code_revision, data_sha256
+from sgob_tasks.report.training_curves import draw_training_curves
 from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, write_job, write_json
 from sgob_tasks.steps.models import DETECTOR, weigh
@@ -66,14 +68,17 @@ def prepare(
     folder = settings.jobs_dir / key
     target = folder / "input" / "dataset"
     lay_out(source, target)
-    parameters: dict[str, Any] = {
+    parameters: dict[str, Any] = dict(training.parameters) | {
         "preset": preset or training.preset,
         "epochs": float(epochs or training.epochs),
     }
+    if training.initial_weights is not None:
+        parameters["initial_weights"] = _lay_out_weights(training.initial_weights, folder / "input" / "initial")
     if training.batch_size:
         parameters["batch_size"] = training.batch_size
     if budget_s:
         parameters["budget_s"] = float(budget_s)
+    checked_parameters(TrainingParameters, parameters, "settings: training.parameters")
     _provenance(settings, folder)
     images = _count_images(target / "train.json")
     resources, planned = plan.for_training(
@@ -100,6 +105,22 @@ def lay_out(source: Path, target: Path) -> None:
     preparation = prepare_dataset(source, target, val_fraction=HELD_OUT, test_fraction=0.0)
     for problem in preparation.problems.entries:
         log.warning("left out of the training data: %s", problem)
+
+
+def _lay_out_weights(weights: Path, target: Path) -> str:
+    """Put weights to start from where the job reads them; return their path below the job's folder.
+
+    Raises:
+        InputError: there is no such file, or the folder is no model.
+    """
+    source = weights / "weights.h5" if weights.is_dir() else weights
+    if not source.is_file():
+        raise InputError("settings", "training.initial_weights", str(weights), "is no weights file and no model folder")
+    link(source, target / "weights.h5")
+    described = source.parent / "model.json"
+    if source.name == "weights.h5" and described.is_file():  # it names the classes
+        link(described, target / "model.json")
+    return "input/initial/weights.h5"
 
 
 def approval_needed(settings: Settings) -> bool:
@@ -199,7 +220,7 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
             "plan": {name: value for name, value in dict(job.get("plan") or {}).items() if name != "text"},
             "run_id": run_id,
         }
-        known = models.register(engine, values, lambda model_id: _install(results / "model", settings, model_id))
+        known = models.register(engine, values, lambda model_id: _install(results, settings, model_id))
     decision = weigh(settings, models.find(engine, known.id), folder, promote)
     result = {"model": known.id, "scores": held_out, **decision}
     runs.note(engine, run_id, "register", {name: value for name, value in result.items() if name != "text"})
@@ -207,12 +228,17 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
     return result
 
 
-def _install(source: Path, settings: Settings, model_id: str) -> None:
-    """Copy a model's files into its folder, all or nothing; what a registration that broke off left is replaced."""
+def _install(results: Path, settings: Settings, model_id: str) -> None:
+    """Copy a model's files into its folder, and the curves of its training.
+
+    All or nothing; what a registration that broke off left is replaced.
+    """
     target = settings.models_dir / model_id
     new = target.with_name(f".{model_id}.new")
     shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(source, new)
+    shutil.copytree(results / "model", new)
+    if (results / "metrics.jsonl").exists():
+        draw_training_curves(results, new / "training.png")
     if target.exists():
         shutil.rmtree(target)
     new.rename(target)

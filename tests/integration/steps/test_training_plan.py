@@ -179,6 +179,34 @@ def test_far_outside_of_what_was_measured_the_site_keeps_its_own_nodes(settings:
     assert "far outside" in made["text"]
 
 
+def test_a_training_starts_from_weights_and_takes_any_parameter(
+    settings: Settings, dataset: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "coco").mkdir()
+    for name in ("weights.h5", "model.json"):
+        (tmp_path / "coco" / name).write_text(name)
+    how = {"global_batch_size": 4000, "stages": [{"trainable": "heads", "share": 1}, {"trainable": "all", "share": 3}]}
+    changes: dict[str, Any] = {"initial_weights": tmp_path / "coco", "parameters": how}
+    training = settings.training.model_copy(update=changes)
+    job = train.prepare(settings.model_copy(update={"training": training}), "run", str(dataset))
+    folder = Path(job["job_dir"])
+    read = read_parameters(folder, TrainingParameters)
+    assert (read.global_batch_size, read.initial_weights) == (4000, "input/initial/weights.h5")
+    assert read.parts == (("heads", 0.25), ("all", 1.0))
+    assert (folder / "input" / "initial" / "weights.h5").read_text() == "weights.h5"
+    assert (folder / "input" / "initial" / "model.json").exists()  # it names the classes
+
+    alone = training.model_copy(update={"initial_weights": tmp_path / "coco" / "weights.h5"})
+    assert train.prepare(settings.model_copy(update={"training": alone}), "two", str(dataset))["job_dir"]
+    for wrong, message in (
+        ({"initial_weights": tmp_path / "none.h5"}, r"training\.initial_weights = .*none\.h5'"),
+        ({"parameters": {"epoch": 3}}, r"settings: training\.parameters: parameters\.epoch = 3: is unknown"),
+    ):
+        broken = settings.model_copy(update={"training": training.model_copy(update=wrong)})
+        with pytest.raises(InputError, match=message):
+            train.prepare(broken, "three", str(dataset))
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": []}'])
 def test_training_data_without_pictures_is_refused(settings: Settings, dataset: Path, text: str) -> None:
     (dataset / "train.json").write_text(text)
