@@ -14,7 +14,7 @@ PACKAGES := build-essential ca-certificates libopenmpi-dev mariadb-server munge 
             python3.11 python3.11-dev python3.11-venv rsync slurm-wlm slurmdbd sudo
 TEST_PACKAGES := chromium chromium-driver fonts-dejavu-core
 
-.PHONY: help system setup demo down test test-faults test-k80 unit integration lint bench docs lock clean
+.PHONY: help system setup demo down test test-faults test-k80 k80-python unit integration lint bench learn docs lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,9 @@ K80_PYTHON ?= $(firstword $(shell for python in $$(command -v python3.10) $$HOME
 	$(call horovod_install,.venv-k80)
 	@touch $@
 
+k80-python:  # prints the Python 3.10 that test-k80 would take; nothing where there is none
+	@echo $(K80_PYTHON)
+
 test-k80: .venv-k80/.done  ## Run the detector's tests with TensorFlow 2.11 on Python 3.10, the stack of K80 GPUs [K80_PYTHON=path]
 	@.venv-k80/bin/python -m pytest -q -c tests/unit/detection_tf/pytest.ini \
 	    tests/unit/detection_tf tests/integration/detection
@@ -118,8 +121,11 @@ lint: .venv/.done  ## Check style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: setup  ## Print the measured figures: DAG parsing, harvest, the night outside the cluster, jobs on it
+bench: setup  ## Print the measured figures: DAGs, harvest, night, cluster, detector [SGOB_PEER=checkout of another Mask R-CNN]
 	@.venv/bin/python -m tests.benchmarks
+
+learn: setup  ## Train detectors from nothing, on painted scenes and on the reference paintings, print AP50 (50 minutes)
+	@.venv/bin/python -m tests.benchmarks painter paintings
 
 docs: .venv/.done  ## Write docs/dags.md anew from the DAGs
 	@.venv/bin/python -m docs.generate

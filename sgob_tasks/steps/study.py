@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.cluster_python import cluster_environment, cluster_python
-from sgob_tasks.errors import InputError, PermanentError
+from sgob_tasks.cluster_python import run_here
+from sgob_tasks.errors import InputError
 from sgob_tasks.progress import track
 from sgob_tasks.report.batch_size_study import draw_study
 from sgob_tasks.report.training_curves import read_lines
@@ -70,9 +68,9 @@ def batch_size_study(
     jobs = [_prepare(dataset, out / f"batch-{size:05d}", size, common | dict(parameters or {})) for size in chosen]
     for job in track(jobs, "Training with each batch size"):
         if not (job / "results" / "summary.json").exists():
-            _run(job, ranks, "sgob_tasks.detection.train", str(job))
+            run_here(job, ranks, "sgob_tasks.detection.train", str(job))
     if not (jobs[0] / "results" / "gradients.json").exists():
-        _run(jobs[0], 1, "sgob_tasks.detection.measure_gradients", str(jobs[0]), "--pictures", str(pictures))
+        run_here(jobs[0], 1, "sgob_tasks.detection.measure_gradients", str(jobs[0]), "--pictures", str(pictures))
     study: dict[str, Any] = {
         "trainings": [_training(job, size) for job, size in zip(jobs, chosen, strict=True)],
         "gradients": json.loads((jobs[0] / "results" / "gradients.json").read_text(encoding="utf-8")),
@@ -102,23 +100,6 @@ def _prepare(dataset: Path, job: Path, size: int, parameters: Mapping[str, Any])
         link_folder(dataset / "images", job / "input" / "dataset" / "images")
     write_job(job, "train", 1, wanted)
     return job
-
-
-def _run(job: Path, ranks: int, module: str, *arguments: str) -> None:
-    command = [str(cluster_python()), "-m", module, *arguments]
-    if ranks > 1:
-        options = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
-        command = ["mpirun", *options, "-np", str(ranks), "-x", "PYTHONPATH", *command]
-    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // ranks))}
-    path = job / "logs" / f"{module.rpartition('.')[2]}.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        done = subprocess.run(
-            command, stdout=file, stderr=subprocess.STDOUT, env=cluster_environment() | threads, check=False
-        )
-    if done.returncode:
-        end = "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
-        raise PermanentError(f"{job.name}: {module} ended with {done.returncode}; the end of {path}:\n{end}")
 
 
 def _training(job: Path, size: int) -> dict[str, Any]:
