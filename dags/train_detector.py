@@ -1,6 +1,7 @@
 """### Train the detector on the cluster.
 
-One Slurm job with a rank per GPU (Horovod over MPI), from a folder of pictures with Pascal VOC or COCO boxes.
+One Slurm job with a rank per GPU (Horovod over MPI), from a prepared data set, or from a folder of
+pictures with Pascal VOC, COCO or VIA boxes, which is checked and prepared first (`docs/detector.md`).
 The model is evaluated on pictures that training never saw, before and after the time context, and registered as
 a candidate: with its scores, hashes of weights and data, the code's git revision, plan and GPU-hours.
 
@@ -59,8 +60,7 @@ with DAG(
             None,
             type=["null", "string"],
             title="Training data",
-            description_md="A folder with `images/` and `annotations/*.xml` (Pascal VOC) or `train.json` and "
-            "`val.json` (COCO). Empty: the configured one.",
+            description_md="A folder that `sgob dataset prepare` made, or anything it reads. Empty: the configured one.",
         ),
         "preset": Param(None, type=["null", "string"], enum=[None, "tiny", "resnet50", "resnet101"], title="Network"),
         "epochs": Param(None, type=["null", "integer"], minimum=1, maximum=1000, title="Epochs"),

@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     train = verb("train", _train, "train a detector on the cluster and register it")
     train.add_argument(
-        "--dataset", metavar="DIR", help="images/ with annotations/*.xml (VOC) or train.json and val.json (COCO)"
+        "--dataset", metavar="DIR", help="what `sgob dataset prepare` wrote, or anything it reads: VOC, COCO, VIA"
     )
     train.add_argument("--preset", choices=["tiny", "resnet50", "resnet101"])
     train.add_argument("--epochs", type=int, metavar="N")

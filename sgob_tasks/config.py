@@ -99,7 +99,9 @@ class PublishSettings(BaseModel):
 class TrainingSettings(BaseModel):
     """Where the detector's training data is and how it is trained unless a run says otherwise."""
 
-    dataset: Path | None = Field(None, description="folder with images/ and annotations/*.xml (Pascal VOC)")
+    dataset: Path | None = Field(
+        None, description="what `sgob dataset prepare` wrote, or anything it reads: Pascal VOC, COCO, VIA"
+    )
     preset: str = "resnet101"
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")
