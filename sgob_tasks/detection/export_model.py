@@ -51,7 +51,8 @@ class ServingModel(tf.Module):  # type: ignore[misc]  # TensorFlow has no types
         super().__init__()
         self._model, self._has_masks = model, has_masks
         self.network_variables = list(model.weights)
-        self.class_names = tf.constant([BACKGROUND, *model.config.classes])
+        # A variable: constants are not saved.
+        self.class_names = tf.Variable([BACKGROUND, *model.config.classes], trainable=False)
         side = model.config.image_size
         signature = [tf.TensorSpec([None, side, side, 3], tf.uint8, name="images")]
         self.detect = tf.function(self._detect, input_signature=signature)

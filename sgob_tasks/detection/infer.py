@@ -3,7 +3,8 @@
 Reads ``job.json``, the model it names and ``input/shards/<I>.json``. Appends a line per picture to
 ``results/<I>.jsonl``; started again, it leaves out the pictures that have one. Exits with 0 when every picture has
 a line; a picture that cannot be decoded gets a line with its error. On SIGUSR1 it ends after the batch at hand with
-exit code 85, which means: start me again. The same pictures and model give the same bytes.
+exit code 85, which means: start me again. The same pictures, model and batch size give the same bytes. (The place of a
+picture in its batch decides how sums are split: another place may change a last digit.)
 """
 
 from __future__ import annotations
