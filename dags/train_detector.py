@@ -60,7 +60,7 @@ with DAG(
             None,
             type=["null", "string"],
             title="Training data",
-            description_md="A folder that `sgob dataset prepare` made, or anything it reads. Empty: the configured one.",
+            description_md="What `sgob dataset prepare` made, or anything it reads. Empty: the configured one.",
         ),
         "preset": Param(None, type=["null", "string"], enum=[None, "tiny", "resnet50", "resnet101"], title="Network"),
         "epochs": Param(None, type=["null", "integer"], minimum=1, maximum=1000, title="Epochs"),

@@ -17,6 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from sgob_tasks.detection.config import preset_config
+from sgob_tasks.detection.network.model import MaskRCNN
+from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -241,14 +245,36 @@ def test_one_process_trains_without_masks_and_inside_its_time(tmp_path: Path) ->
     assert entries[-1]["learning_rate"] < 0.05 * max(entry["learning_rate"] for entry in entries)
 
 
-def test_training_learns(job: Path) -> None:
-    write_job(job, steps=120, val_min_score=0.0)
+def test_training_learns_and_is_evaluated_beside_the_champion(job: Path) -> None:
+    """From weights of other classes; the champion knows one of the data set's classes, and one that it has not."""
+    config = preset_config(
+        "tiny", ("ghost", "square"), **{k: tuple(v) if k == "blocks" else v for k, v in SMALL.items()}
+    )
+    champion = MaskRCNN(config)
+    save_model(job / "input" / "champion", champion, ModelInfo(config, True, {}))
+    how = {"initial_weights": "input/champion/weights.h5", "evaluations": 1, "keep_models": True, "precision": "auto"}
+    write_job(job, steps=120, val_min_score=0.0, **how)
     command = [sys.executable, "-m", "sgob_tasks.detection.train", str(job)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "rows taken over for 1 classes: square" in done.stdout
+    assert "begin anew" in done.stdout
     entries = metrics(job)
     assert entries[-1]["step"] == 120
     assert entries[-1]["loss"] < 0.7 * entries[0]["loss"]
+    assert entries[-1]["remaining_s"] == 0
+    results = job / "results"
+    (evaluation,) = [json.loads(line) for line in (results / "evaluations.jsonl").read_text().splitlines()]
+    assert 0 <= evaluation["ap50"] <= 1
+    assert "mask_ap50" in evaluation
+    assert (results / "models" / f"{evaluation['step']:08d}" / "weights.h5").exists()
+    assert list((results / "tensorboard").glob("events.out.*"))
+    beside = json.loads((results / "champion_val_detections.json").read_text())
+    squares = {entry["category_id"] for entry in beside}
+    assert squares == {2}  # its ghosts are no class of the data set
+    facts = json.loads((results / "summary.json").read_text())["training"]
+    assert facts["initial_weights"]["classes_taken"] == ["square"]
+    assert (facts["precision"], facts["masks"]) == ("float32", "instances")
 
 
 def test_a_bad_job_is_refused_by_name(tmp_path: Path) -> None:
