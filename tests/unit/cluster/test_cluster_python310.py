@@ -18,6 +18,9 @@ from sgob_tasks.cluster.environments.wheelhouse import PROJECT, read_requirement
 ENTRY_POINTS = (
     "sgob_tasks.detection.train",
     "sgob_tasks.detection.infer",
+    "sgob_tasks.detection.detect",
+    "sgob_tasks.detection.export_model",
+    "sgob_tasks.detection.weights.__main__",
     "sgob_tasks.cluster.environments.install",
     "sgob_tasks.cluster.environments.selftest",
 )
@@ -91,7 +94,13 @@ def test_the_standard_library_is_that_of_3_10() -> None:
 
 def test_traced_code_calls_no_strict_zip() -> None:
     """The autograph of TensorFlow 2.11 refuses ``zip(strict=...)`` inside a ``tf.function``."""
-    traced = {"model": {"pyramid", "losses", "regions", "masks"}, "training": {"_step"}}
+    traced = {
+        "network.model": {"pyramid", "score_anchors", "losses", "regions", "masks"},
+        "training.step": {"_add_part", "_apply_sums", "_update", "_shrink_scale"},
+        "inference.detector": {"_regions"},
+        "inference.graph_selection": {"select_in_graph", "padded", "_suppress"},
+        "export_model": {"_detect"},
+    }
     for module, names in traced.items():
         tree = ast.parse(MODULES[f"sgob_tasks.detection.{module}"].read_text())
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in names]
