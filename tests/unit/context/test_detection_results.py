@@ -85,6 +85,13 @@ def test_a_torn_line_still_names_its_picture(tmp_path: Path) -> None:
     assert (line.sha256, line.malformed) == (None, True)
 
 
+def test_the_background_is_no_candidate_for_a_label(tmp_path: Path) -> None:
+    """What the programs write beside the candidates stays out of them, and so out of reach of the time context."""
+    found = HORSE | {"candidates": {"horse": 0.4, "donkey": 0.05}, "background": 0.55}
+    (line,) = _read(tmp_path, json.dumps(_picture(detections=[found])))
+    assert line.detections[0].candidates == {"horse": 0.4, "donkey": 0.05}
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         list(read_results(tmp_path / "0000.jsonl"))

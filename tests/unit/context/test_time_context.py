@@ -174,3 +174,17 @@ def test_iou_is_symmetric_and_a_share(
 
 def test_iou_of_boxes_without_area() -> None:
     assert iou((0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)) == 0.0
+
+
+def test_the_whole_distribution_changes_no_correction_that_the_best_classes_decide() -> None:
+    """Results hold every class of the model; whoever is far behind decides nothing."""
+    few = {"bicycle": 0.6, "horse": 0.25, "donkey": 0.05}
+    rest = 1 - sum(few.values()) - 0.06  # the background has the last part and is not among them
+    others = [name for name in TABLE if name not in few]
+    whole = few | {name: rest / len(others) for name in others}
+    for year in (1450, 1900):
+        date = DateRange(year, year)
+        best = correct("bicycle", 0.6, few, date, TABLE)
+        found = correct("bicycle", 0.6, whole, date, TABLE)
+        assert (found.label, found.reason) == (best.label, best.reason)
+        assert found.label == ("horse" if year == 1450 else "bicycle")
