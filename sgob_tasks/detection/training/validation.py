@@ -17,8 +17,8 @@ def detect_dataset(
 ) -> list[dict[str, Any]] | None:
     """Return the detections of a data set as COCO results, on every rank; None where a rank was interrupted.
 
-    A result has ``image_id``, ``category_id``, ``score``, ``bbox``, ``segmentation`` where the model has masks, and
-    ``candidates`` (see ``selection.Detection``). Detections of classes that the data set does not have are left out.
+    A result has ``image_id``, ``category_id``, ``score``, ``bbox``, ``segmentation`` where the model has masks,
+    ``candidates`` and ``background`` (see ``selection.Detection``). Detections of classes that the data set does not have are left out.
 
     Args:
         detector: the trained network.
@@ -51,4 +51,4 @@ def detect_dataset(
 def _result(image_id: int, category_id: int, detection: Detection) -> dict[str, Any]:
     entry = {"image_id": image_id, "category_id": category_id, "score": detection.score, "bbox": list(detection.box)}
     masks = {} if detection.mask is None else {"segmentation": detection.mask}
-    return entry | {"candidates": detection.candidates} | masks
+    return entry | {"candidates": detection.candidates, "background": detection.background} | masks
