@@ -18,7 +18,8 @@ def detect_dataset(
     """Return the detections of a data set as COCO results, on every rank; None where a rank was interrupted.
 
     A result has ``image_id``, ``category_id``, ``score``, ``bbox``, ``segmentation`` where the model has masks,
-    ``candidates`` and ``background`` (see ``selection.Detection``). Detections of classes that the data set does not have are left out.
+    ``candidates`` and ``background`` (see ``selection.Detection``). Detections of classes that the data set does not
+    have are left out.
 
     Args:
         detector: the trained network.
