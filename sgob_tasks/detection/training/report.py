@@ -139,6 +139,7 @@ class Report:
         """Write how good the network is on the held-out pictures by now."""
         if not self._active:
             return
+        self._last = time.monotonic()  # the evaluation is no part of the next steps' time
         entry = {"step": step, "epoch": round(epoch, 3), "elapsed_s": round(elapsed_s, 2)} | scores
         self._append("evaluations.jsonl", entry)
         known = {name: value for name, value in scores.items() if value is not None}
