@@ -43,6 +43,8 @@ class DetectorConfig:
         detection_min_score: detections below it are dropped.
         detection_nms_iou: two boxes of one class that overlap more are one.
         cross_class_iou: two boxes of different classes that overlap more are one; 1 keeps both.
+        mask_threshold: pixels of a mask at least as probable belong to the object. Less than one half is kinder to thin
+            things (a lance, a halo), whose probabilities a small network spreads.
         pixel_mean: RGB mean that is subtracted from the picture.
     """
 
@@ -86,6 +88,7 @@ class DetectorConfig:
     detection_nms_iou: float = 0.3
     cross_class_iou: float = 1.0
     max_detections: int = 100
+    mask_threshold: float = 0.5
     pixel_mean: tuple[float, float, float] = (123.7, 116.8, 103.9)
 
     def __post_init__(self) -> None:
@@ -155,6 +158,7 @@ _TINY: dict[str, Any] = {
     "detection_nms_iou": 0.45,
     "cross_class_iou": 0.8,
     "max_detections": 40,
+    "mask_threshold": 0.35,
 }
 
 

@@ -91,15 +91,20 @@ def _inside(
 
 
 def paste_mask(
-    small: npt.NDArray[np.floating[Any]], box: tuple[float, float, float, float], width: int, height: int
+    small: npt.NDArray[np.floating[Any]],
+    box: tuple[float, float, float, float],
+    width: int,
+    height: int,
+    threshold: float = 0.5,
 ) -> Mask:
-    """Scale a box-relative mask of probabilities to its box and threshold it at one half.
+    """Scale a box-relative mask of probabilities to its box and keep what is as probable as a threshold.
 
     Args:
         small: ``[side, side]``, 0 to 1.
         box: ``(x, y, width, height)`` in pixels.
         width: the picture's, in pixels.
         height: the picture's, in pixels.
+        threshold: 0 to 1.
 
     Returns:
         ``[height, width]`` of 0 and 1.
@@ -109,5 +114,5 @@ def paste_mask(
     x2, y2 = max(int(np.ceil(right)), x1 + 1), max(int(np.ceil(bottom)), y1 + 1)
     scaled = Image.fromarray(np.asarray(small, np.float32)).resize((x2 - x1, y2 - y1), Image.Resampling.BILINEAR)
     result = np.zeros((height, width), np.uint8)
-    result[y1:y2, x1:x2] = np.asarray(scaled) >= 0.5
+    result[y1:y2, x1:x2] = np.asarray(scaled) >= threshold
     return result

@@ -75,7 +75,9 @@ def main(name: str) -> None:
     options = parser.parse_args()
     if name == "painter":
         data = painted()
-        learn(name, data, data / "images", options.budget or 1800.0, None)
+        learn(
+            name, data, data / "images", options.budget or 2200.0, None, config={"image_size": 192, "mask_channels": 32}
+        )
         return
     prepared = paintings()
     if prepared is None or REFERENCE is None:

@@ -126,7 +126,10 @@ class Detector:
             if box[2] < 1.0 or box[3] < 1.0:
                 continue
             x, y, w, h = (round(float(value), 2) for value in box)
-            mask = None if masks is None else encode_mask(paste_mask(masks[place], (x, y, w, h), width, height))
+            mask = None
+            if masks is not None:
+                pasted = paste_mask(masks[place], (x, y, w, h), width, height, self.config.mask_threshold)
+                mask = encode_mask(pasted)
             detections.append(
                 Detection(
                     self.config.classes[found.classes[place] - 1],
