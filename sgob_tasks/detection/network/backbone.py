@@ -1,7 +1,7 @@
 """ResNet with the layer names of Matterport's Mask R-CNN (``res4b_branch2a``, ``bn4b_branch2a``, ...).
 
-He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385). Convolutions have biases and batch norm
-uses epsilon 1e-3, as in the weights that are loaded by these names.
+He et al., Deep Residual Learning for Image Recognition (arXiv 1512.03385). Convolutions have biases, as in
+the weights that are loaded by these names.
 """
 
 from __future__ import annotations
@@ -12,36 +12,25 @@ from typing import Any
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network.layers import ConvNorm
 
 layers = tf.keras.layers
-
-BATCH_NORM_EPSILON = 1e-3
-
-
-def batch_norm(config: DetectorConfig, name: str) -> Any:
-    """Return a batch norm layer; a frozen one stays in inference mode whatever it is called with."""
-    return layers.BatchNormalization(
-        name=name,
-        epsilon=BATCH_NORM_EPSILON,
-        momentum=config.batch_norm_momentum,
-        trainable=config.train_batch_norm,
-    )
 
 
 def _block(x: Any, config: DetectorConfig, stage: int, letter: str, stride: int, project: bool) -> Any:
     """Add one bottleneck block: 1x1 to ``width``, 3x3, 1x1 to ``width * expansion``, plus the shortcut."""
     width = config.widths[stage - 2]
-    conv, norm = f"res{stage}{letter}_branch", f"bn{stage}{letter}_branch"
+    wide = width * config.expansion
+
+    def branch(suffix: str) -> tuple[str, str]:
+        return f"res{stage}{letter}_branch{suffix}", f"bn{stage}{letter}_branch{suffix}"
+
     stride_a, stride_b = (stride, 1) if config.downsample_at == "2a" else (1, stride)
-    y = layers.Conv2D(width, 1, strides=stride_a, name=conv + "2a")(x)
-    y = layers.ReLU()(batch_norm(config, norm + "2a")(y))
-    y = layers.Conv2D(width, 3, strides=stride_b, padding="same", name=conv + "2b")(y)
-    y = layers.ReLU()(batch_norm(config, norm + "2b")(y))
-    y = layers.Conv2D(width * config.expansion, 1, name=conv + "2c")(y)
-    y = batch_norm(config, norm + "2c")(y)
+    y = ConvNorm(config, branch("2a"), width, stride=stride_a)(x)
+    y = ConvNorm(config, branch("2b"), width, 3, stride=stride_b)(y)
+    y = ConvNorm(config, branch("2c"), wide, activate=False)(y)
     if project:
-        x = layers.Conv2D(width * config.expansion, 1, strides=stride, name=conv + "1")(x)
-        x = batch_norm(config, norm + "1")(x)
+        x = ConvNorm(config, branch("1"), wide, stride=stride, activate=False)(x)
     return layers.ReLU(name=f"res{stage}{letter}_out")(layers.Add()([y, x]))
 
 
@@ -53,8 +42,7 @@ def resnet(image: Any, config: DetectorConfig) -> dict[int, Any]:
         config: blocks, widths, stem channels, place of the stride.
     """
     x = layers.ZeroPadding2D((3, 3))(image)
-    x = layers.Conv2D(config.stem_channels, 7, strides=2, name="conv1")(x)
-    x = layers.ReLU()(batch_norm(config, "bn_conv1")(x))
+    x = ConvNorm(config, ("conv1", "bn_conv1"), config.stem_channels, 7, stride=2, padding="valid")(x)
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     outputs = {}
     for stage, count in enumerate(config.blocks, 2):

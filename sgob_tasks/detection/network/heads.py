@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
-from sgob_tasks.detection.network.backbone import batch_norm
+from sgob_tasks.detection.network.layers import ConvNorm
 
 layers = tf.keras.layers
 
@@ -26,10 +26,9 @@ def box_head(config: DetectorConfig) -> Any:
     background, or 1 for a class-agnostic head.
     """
     pooled = layers.Input((config.roi_pool, config.roi_pool, config.fpn_channels), name="pooled_boxes")
-    x = layers.Conv2D(config.head_channels, config.roi_pool, name="mrcnn_class_conv1")(pooled)
-    x = layers.ReLU()(batch_norm(config, "mrcnn_class_bn1")(x))
-    x = layers.Conv2D(config.head_channels, 1, name="mrcnn_class_conv2")(x)
-    x = layers.ReLU()(batch_norm(config, "mrcnn_class_bn2")(x))
+    names = ("mrcnn_class_conv1", "mrcnn_class_bn1"), ("mrcnn_class_conv2", "mrcnn_class_bn2")
+    x = ConvNorm(config, names[0], config.head_channels, config.roi_pool, padding="valid")(pooled)
+    x = ConvNorm(config, names[1], config.head_channels)(x)
     x = layers.Reshape((config.head_channels,))(x)
     if config.head_dropout:
         x = layers.Dropout(config.head_dropout)(x)
@@ -48,8 +47,7 @@ def mask_head(config: DetectorConfig) -> Any:
     pooled = layers.Input((config.mask_pool, config.mask_pool, config.fpn_channels), name="pooled_masks")
     x = pooled
     for index in range(1, 5):
-        x = layers.Conv2D(config.mask_channels, 3, padding="same", name=f"mrcnn_mask_conv{index}")(x)
-        x = layers.ReLU()(batch_norm(config, f"mrcnn_mask_bn{index}")(x))
+        x = ConvNorm(config, (f"mrcnn_mask_conv{index}", f"mrcnn_mask_bn{index}"), config.mask_channels, 3)(x)
     x = layers.Conv2DTranspose(config.mask_channels, 2, strides=2, activation="relu", name="mrcnn_mask_deconv")(x)
     masks = 1 if config.class_agnostic else config.class_count
     return tf.keras.Model(pooled, layers.Conv2D(masks, 1, name="mrcnn_mask")(x), name="mask_head")

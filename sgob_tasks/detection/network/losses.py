@@ -14,6 +14,8 @@ import tensorflow as tf
 from sgob_tasks.detection.config import DetectorConfig
 from sgob_tasks.detection.network.targets import AnchorTargets, RoiTargets
 
+MASKS_AT_ONCE = 8
+
 
 def weighted_mean(values: Any, weights: Any) -> Any:
     """Return ``sum(values * weights) / max(sum(weights), 1)`` over the last axis: ``[B, N]`` gives ``[B]``.
@@ -34,14 +36,13 @@ def rpn_losses(logits: Any, deltas: Any, targets: AnchorTargets) -> dict[str, An
     """Return the class and box losses of the proposal network, ``[B]`` each.
 
     Args:
-        logits: ``[B, A, 2]``.
-        deltas: ``[B, A, 4]``.
+        logits: ``[B, S, 2]`` of the sampled anchors.
+        deltas: ``[B, S, 4]`` of the sampled anchors.
         targets: sampled anchors.
     """
-    sampled = tf.gather(logits, targets.indices, batch_dims=1)
-    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(targets.classes, sampled)
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(targets.classes, logits)
     places = targets.deltas.shape[1]
-    error = targets.deltas - tf.gather(deltas, targets.indices[:, :places], batch_dims=1)
+    error = targets.deltas - deltas[:, :places]
     return {
         "rpn_class": weighted_mean(entropy, targets.weights),
         "rpn_box": weighted_mean(tf.reduce_mean(smooth_l1(error), -1), targets.weights[:, :places]),
@@ -73,17 +74,33 @@ def box_losses(logits: Any, deltas: Any, targets: RoiTargets) -> dict[str, Any]:
     }
 
 
-def mask_loss(logits: Any, targets: RoiTargets, config: DetectorConfig) -> Any:
+def mask_loss(logits: Any, places: Any, targets: RoiTargets, config: DetectorConfig) -> Any:
     """Return the mask loss over the positives whose mask is known, ``[B]``.
 
     Args:
-        logits: ``[B * P, 2 * pool, 2 * pool, k]``.
+        logits: ``[M, 2 * pool, 2 * pool, k]``.
+        places: ``[M]``, from :func:`mask_places`.
         targets: sampled RoIs.
         config: the side of the pooled masks.
     """
     side = 2 * config.mask_pool
-    classes = tf.reshape(targets.classes[:, : targets.positive.shape[1]], [-1])
+    count = tf.shape(targets.mask_weights)
+    classes = tf.gather(tf.reshape(targets.classes[:, : targets.positive.shape[1]], [-1]), places)
     chosen = _of_class(tf.transpose(tf.cast(logits, tf.float32), [0, 3, 1, 2]), classes)
-    wanted = tf.reshape(targets.masks, [-1, side, side])
+    wanted = tf.gather(tf.reshape(targets.masks, [-1, side, side]), places)
     entropy = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, chosen), [1, 2])
-    return weighted_mean(tf.reshape(entropy, tf.shape(targets.mask_weights)), targets.mask_weights)
+    spread = tf.scatter_nd(places[:, None], entropy, [count[0] * count[1]])
+    return weighted_mean(tf.reshape(spread, count), targets.mask_weights)
+
+
+def mask_places(targets: RoiTargets) -> Any:
+    """Return which of the ``B * P`` positive places need a mask drawn, ``[M]`` int32.
+
+    Few places are filled as a rule, and the mask head is the dearest part of the network by region. M is a multiple of
+    ``MASKS_AT_ONCE``, at least one, and the rest are places whose loss does not count: so there are few shapes, for
+    which GPUs choose their kernels once.
+    """
+    weights = tf.reshape(targets.mask_weights, [-1])
+    filled = tf.math.count_nonzero(weights, dtype=tf.int32)
+    wanted = MASKS_AT_ONCE * tf.maximum((filled + MASKS_AT_ONCE - 1) // MASKS_AT_ONCE, 1)
+    return tf.argsort(weights, direction="DESCENDING", stable=True)[:wanted]

@@ -11,10 +11,11 @@ from sgob_tasks.detection.network import tensors
 from sgob_tasks.detection.network.anchors import pyramid_anchors
 from sgob_tasks.detection.network.fpn import feature_model, used_levels
 from sgob_tasks.detection.network.heads import box_head, mask_head
-from sgob_tasks.detection.network.losses import box_losses, mask_loss, rpn_losses
+from sgob_tasks.detection.network.layers import ConvNorm
+from sgob_tasks.detection.network.losses import box_losses, mask_loss, mask_places, rpn_losses
 from sgob_tasks.detection.network.proposals import pool, propose
-from sgob_tasks.detection.network.rpn import rpn_model
-from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets
+from sgob_tasks.detection.network.rpn import SampledAnchors, rpn_model
+from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets, trimmed
 
 
 class Regions(NamedTuple):
@@ -46,6 +47,7 @@ class MaskRCNN:
         self.box_head = box_head(config)
         self.mask_head = mask_head(config)
         self.anchors = tf.constant(pyramid_anchors(config))
+        self._sampled_anchors = SampledAnchors(config, self.rpn)
         self._levels = used_levels(config)
 
     @property
@@ -55,7 +57,9 @@ class MaskRCNN:
 
     def layers(self) -> dict[str, Any]:
         """Return the layers that hold weights, by name."""
-        return {layer.name: layer for part in self.parts for layer in part.layers if layer.weights}
+        outer = (layer for part in self.parts for layer in part.layers if layer.weights)
+        inner = ((layer.conv, layer.norm) if isinstance(layer, ConvNorm) else (layer,) for layer in outer)
+        return {layer.name: layer for pair in inner for layer in pair}
 
     @property
     def weights(self) -> list[Any]:
@@ -72,7 +76,7 @@ class MaskRCNN:
         """Batch norm's moving statistics where they are learnt: each rank sees its own, so they must be averaged."""
         if not self.config.train_batch_norm:
             return []
-        norms = (layer for part in self.parts for layer in part.layers if hasattr(layer, "moving_mean"))
+        norms = (layer for layer in self.layers().values() if hasattr(layer, "moving_mean"))
         return [weight for layer in norms for weight in (layer.moving_mean, layer.moving_variance)]
 
     def pyramid(self, images: Any, training: bool) -> dict[int, Any]:
@@ -98,16 +102,18 @@ class MaskRCNN:
         """
         config = self.config
         pyramid = self.pyramid(images, training=True)
-        rpn_logits, rpn_deltas = self.score_anchors(pyramid, training=True)
-        wanted = anchor_targets(self.anchors, truth, config, seeds)
-        proposals = propose(rpn_logits, rpn_deltas, self.anchors, config, config.proposals_training)
+        # No gradient passes here: the proposals are constants to the heads, and the loss has its own way below.
+        scores = self.score_anchors({level: tf.stop_gradient(pyramid[level]) for level in pyramid}, training=True)
+        proposals = propose(*scores, self.anchors, config, config.proposals_training)
+        wanted = anchor_targets(self.anchors, trimmed(truth), config, seeds)
         rois = roi_targets(proposals, truth, config, seeds + 1)
         logits, deltas = self.box_head(pool(pyramid, rois.boxes, config, config.roi_pool), training=True)
-        found = {**rpn_losses(rpn_logits, rpn_deltas, wanted), **box_losses(logits, deltas, rois)}
+        sampled = self._sampled_anchors(pyramid, wanted.indices)
+        found = {**rpn_losses(*sampled, wanted), **box_losses(logits, deltas, rois)}
         if masks:
-            positives = rois.boxes[:, : config.positive_rois]
-            drawn = self.mask_head(pool(pyramid, positives, config, config.mask_pool), training=True)
-            found["mask"] = mask_loss(drawn, rois, config)
+            positives, places = rois.boxes[:, : config.positive_rois], mask_places(rois)
+            drawn = self.mask_head(pool(pyramid, positives, config, config.mask_pool, places), training=True)
+            found["mask"] = mask_loss(drawn, places, rois, config)
         return found
 
     def regions(self, pyramid: dict[int, Any]) -> Regions:

@@ -49,7 +49,7 @@ def roi_level(boxes: Any, config: DetectorConfig) -> Any:
     return tf.clip_by_value(level, min(config.roi_levels), max(config.roi_levels))
 
 
-def pool(features: dict[int, Any], boxes: Any, config: DetectorConfig, side: int) -> Any:
+def pool(features: dict[int, Any], boxes: Any, config: DetectorConfig, side: int, places: Any = None) -> Any:
     """Cut every box out of its pyramid level by bilinear sampling.
 
     Args:
@@ -57,22 +57,24 @@ def pool(features: dict[int, Any], boxes: Any, config: DetectorConfig, side: int
         boxes: ``[B, N, 4]`` in network coordinates.
         config: which levels to use.
         side: cells of the result's side.
+        places: ``[M]``, which of the ``B * N`` boxes; None for all.
 
     Returns:
-        ``[B * N, side, side, C]``, in the order of the boxes.
+        ``[M, side, side, C]``, in the order of the places, or of the boxes.
     """
     boxes = tf.stop_gradient(boxes)
     batch, count = tf.shape(boxes)[0], tf.shape(boxes)[1]
     flat = tf.reshape(boxes, [-1, 4])
     picture = tf.repeat(tf.range(batch), count)
+    if places is not None:
+        flat, picture = tf.gather(flat, places), tf.gather(picture, places)
     levels = roi_level(flat, config)
-    pooled, places = [], []
+    pooled, order = [], []
     for level in config.roi_levels:
         place = tf.where(levels == level)[:, 0]
         level_features = tf.cast(features[level], tf.float32)
         where = tf.gather(flat, place), tf.gather(picture, place)
         pooled.append(tf.image.crop_and_resize(level_features, *where, [side, side]))
-        places.append(place)
-    order = tf.math.invert_permutation(tf.concat(places, 0))
-    result = tf.gather(tf.concat(pooled, 0), order)
+        order.append(place)
+    result = tf.gather(tf.concat(pooled, 0), tf.math.invert_permutation(tf.concat(order, 0)))
     return tf.ensure_shape(result, [None, side, side, config.fpn_channels])

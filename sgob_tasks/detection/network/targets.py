@@ -35,6 +35,13 @@ class Instances(NamedTuple):
     has_mask: Any
 
 
+def trimmed(truth: Instances) -> Instances:
+    """Drop the places that no picture of the batch fills: tens of thousands of boxes are compared with every place."""
+    filled = tf.reduce_any(truth.classes != 0, 0)
+    most = tf.reduce_max(tf.where(filled, tf.range(1, tf.size(filled) + 1), 1))
+    return Instances(*(values[:, :most] for values in truth))
+
+
 class RoiTargets(NamedTuple):
     """Sampled regions of interest of a batch; the first ``config.positive_rois`` places are for positives.
 
