@@ -13,6 +13,8 @@ from sgob_tasks.detection.boxes import corners_to_xywh, denormalise, normalise
 from sgob_tasks.detection.config import DetectorConfig
 from sgob_tasks.detection.inference.selection import Detection, Selected, background, candidates, select
 from sgob_tasks.detection.masks import encode_mask, paste_mask
+from sgob_tasks.detection.network.anchors import level_shape
+from sgob_tasks.detection.network.heads import MASKS_AT_ONCE
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.pictures import Pixels, Prepared, prepare
 from sgob_tasks.detection.weights.model_files import load_model
@@ -34,9 +36,24 @@ class Detector:
     ) -> None:
         self.model, self.has_masks, self.batch_size = model, has_masks, batch_size
         self.min_score = model.config.detection_min_score if min_score is None else min_score
-        side = model.config.image_size
-        self._find = tf.function(self._regions, input_signature=[tf.TensorSpec([batch_size, side, side, 3], tf.uint8)])
-        self._cut = tf.function(model.masks, reduce_retracing=True)
+        config, spec = model.config, tf.TensorSpec
+        pictures = spec([batch_size, config.image_size, config.image_size, 3], tf.uint8)
+        pyramid = {
+            level: spec(
+                [batch_size, *[level_shape(config, level)] * 2, config.fpn_channels], model.features.compute_dtype
+            )
+            for level in config.roi_levels
+        }
+        boxes, classes = (
+            spec([batch_size, config.max_detections, 4]),
+            spec([batch_size, config.max_detections], tf.int32),
+        )
+        # Whatever is found, each is traced once. Neither branches on a tensor: AutoGraph, which would look for that,
+        # takes longer than the tracing itself.
+        self._find = tf.function(self._regions, input_signature=[pictures], autograph=False)
+        self._draw = tf.function(
+            model.masks_of, input_signature=[pyramid, boxes, classes, spec([None], tf.int32)], autograph=False
+        )
 
     @classmethod
     def load(cls, folder: Path, *, batch_size: int = 8, min_score: float | None = None) -> Detector:
@@ -106,15 +123,21 @@ class Detector:
         return y1, x1, y2, x2
 
     def _masks(self, pyramid: Any, selected: Sequence[Selected]) -> list[Any]:
-        """Return mask probabilities ``[D, 2 * pool, 2 * pool]`` of each picture."""
-        most = max(1, *(len(found.classes) for found in selected), 1)
+        """Return mask probabilities ``[D, 2 * pool, 2 * pool]`` of each picture; only what was found is drawn."""
+        most = self.config.max_detections
         boxes = np.zeros((self.batch_size, most, 4), np.float32)
         classes = np.zeros((self.batch_size, most), np.int32)
-        for place, found in enumerate(selected):
-            boxes[place, : len(found.classes)] = found.boxes
-            classes[place, : len(found.classes)] = found.classes
-        small = self._cut(pyramid, tf.constant(boxes), tf.constant(classes)).numpy()
-        return [small[place, : len(found.classes)] for place, found in enumerate(selected)]
+        places: list[int] = []
+        for number, found in enumerate(selected):
+            count = len(found.classes)
+            boxes[number, :count], classes[number, :count] = found.boxes, found.classes
+            places.extend(range(number * most, number * most + count))
+        if not places:
+            return [np.zeros((0, 1, 1), np.float32) for _ in selected]
+        padded = places + [0] * (-len(places) % MASKS_AT_ONCE)
+        drawn = self._draw(pyramid, tf.constant(boxes), tf.constant(classes), tf.constant(padded, tf.int32)).numpy()
+        ends = np.cumsum([len(found.classes) for found in selected])
+        return np.split(drawn[: len(places)], ends[:-1])
 
     def _describe(self, found: Selected, masks: Any, picture: Prepared) -> list[Detection]:
         """Move a picture's detections into its own pixels; what lies outside the picture is cut off."""

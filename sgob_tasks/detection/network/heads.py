@@ -18,6 +18,9 @@ layers = tf.keras.layers
 CLASS_LAYERS = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask")
 """Layers whose shape depends on the classes: not taken over from a model of other classes."""
 
+MASKS_AT_ONCE = 4
+"""The mask head gets a multiple of this many regions: GPUs choose their kernels anew for every other number."""
+
 
 def box_head(config: DetectorConfig) -> Any:
     """Return the Keras model from pooled RoIs to (class logits, box corrections).

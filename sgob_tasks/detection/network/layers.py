@@ -72,6 +72,7 @@ class ConvNorm(tf.keras.layers.Layer):  # type: ignore[misc]  # TensorFlow has n
         kernel = tf.cast(conv.kernel, scale.dtype) * scale
         return tf.cast(kernel, self.compute_dtype), tf.cast(bias, self.compute_dtype)
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # nothing to convert: builds faster
     def call(self, x: Any, training: bool | None = None) -> Any:
         """Apply to ``[B, H, W, C]``."""
         if training and self.norm.trainable:

@@ -12,9 +12,8 @@ from typing import Any
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network.heads import MASKS_AT_ONCE
 from sgob_tasks.detection.network.targets import AnchorTargets, RoiTargets
-
-MASKS_AT_ONCE = 8
 
 
 def weighted_mean(values: Any, weights: Any) -> Any:
@@ -97,8 +96,7 @@ def mask_places(targets: RoiTargets) -> Any:
     """Return which of the ``B * P`` positive places need a mask drawn, ``[M]`` int32.
 
     Few places are filled as a rule, and the mask head is the dearest part of the network by region. M is a multiple of
-    ``MASKS_AT_ONCE``, at least one, and the rest are places whose loss does not count: so there are few shapes, for
-    which GPUs choose their kernels once.
+    ``MASKS_AT_ONCE``, at least one; the rest are places whose loss does not count.
     """
     weights = tf.reshape(targets.mask_weights, [-1])
     filled = tf.math.count_nonzero(weights, dtype=tf.int32)

@@ -138,10 +138,20 @@ class MaskRCNN:
             classes: ``[B, N]`` int32, background 0.
         """
         shape, side = tf.shape(boxes), 2 * self.config.mask_pool
-        logits = self.mask_head(pool(pyramid, boxes, self.config, self.config.mask_pool), training=False)
+        drawn = self.masks_of(pyramid, boxes, classes, tf.range(shape[0] * shape[1]))
+        return tf.reshape(drawn, [shape[0], shape[1], side, side])
+
+    def masks_of(self, pyramid: dict[int, Any], boxes: Any, classes: Any, places: Any) -> Any:
+        """Return the mask probabilities of some boxes only, ``[M, 2 * pool, 2 * pool]``.
+
+        Args:
+            pyramid: from :meth:`pyramid`.
+            boxes: ``[B, N, 4]`` in network coordinates.
+            classes: ``[B, N]`` int32, background 0.
+            places: ``[M]`` int32: which of the ``B * N`` boxes.
+        """
+        logits = self.mask_head(pool(pyramid, boxes, self.config, self.config.mask_pool, places), training=False)
         logits = tf.transpose(tf.cast(logits, tf.float32), [0, 3, 1, 2])
         if self.config.class_agnostic:
-            chosen = logits[:, 0]
-        else:
-            chosen = tf.gather(logits, tf.reshape(classes, [-1]), batch_dims=1)
-        return tf.sigmoid(tf.reshape(chosen, [shape[0], shape[1], side, side]))
+            return tf.sigmoid(logits[:, 0])
+        return tf.sigmoid(tf.gather(logits, tf.gather(tf.reshape(classes, [-1]), places), batch_dims=1))

@@ -9,8 +9,10 @@ import pytest
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig, preset_config
+from sgob_tasks.detection.inference.detector import Detector
+from sgob_tasks.detection.network.heads import MASKS_AT_ONCE
 from sgob_tasks.detection.network.layers import ConvNorm
-from sgob_tasks.detection.network.losses import MASKS_AT_ONCE, mask_loss, mask_places
+from sgob_tasks.detection.network.losses import mask_loss, mask_places
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.network.proposals import pool
 from sgob_tasks.detection.network.targets import Instances, RoiTargets, anchor_targets, trimmed
@@ -152,3 +154,26 @@ def test_the_mask_loss_of_the_filled_places_is_that_of_all(filled: tuple[int, in
     for one, two in zip(tape.gradient(losses[0], sources), tape.gradient(losses[1], sources), strict=True):
         assert one is not None
         close(tf.convert_to_tensor(one), tf.convert_to_tensor(two))
+
+
+def test_only_what_was_found_is_drawn_and_each_graph_is_traced_once() -> None:
+    rng = np.random.default_rng(5)
+    tf.keras.utils.set_random_seed(5)
+    settings = config(class_agnostic=False, max_detections=6, detection_nms_iou=0.9)
+    model = MaskRCNN(settings)
+    detector = Detector(model, has_masks=True, batch_size=2, min_score=0.0)
+    pictures = [rng.integers(0, 255, (50, 64, 3), np.uint8) for _ in range(3)]
+    both, alone = detector.detect(pictures[:2]), detector.detect(pictures[1:2])
+    assert len(both[1]) == len(alone[0]) > 0
+    for one, two in zip(both[1], alone[0], strict=True):
+        assert (one.box, one.mask) == (two.box, two.mask)
+    detector.min_score = 1.0
+    assert detector.detect(pictures[2:]) == [[]]
+    pyramid = model.pyramid(tf.constant(rng.integers(0, 255, (2, 64, 64, 3), np.uint8)), training=False)
+    first = rng.uniform(0, 0.5, (2, 6, 2))
+    boxes = tf.constant(np.concatenate([first, first + 0.4], -1), tf.float32)
+    classes = tf.constant(rng.integers(1, 3, (2, 6)), tf.int32)
+    drawn = tf.reshape(model.masks(pyramid, boxes, classes), [12, 28, 28])
+    close(model.masks_of(pyramid, boxes, classes, tf.constant([7, 0, 3])), tf.gather(drawn, [7, 0, 3]))
+    assert detector._find.experimental_get_tracing_count() == 1
+    assert detector._draw.experimental_get_tracing_count() == 1
