@@ -188,6 +188,8 @@ class TrainingStep:
             stop: this rank wants to stop.
         """
         control = tf.constant([elapsed_s, float(stop)], tf.float32)
+        # Traced before: while this rank traces, no other is to blame.
+        self._apply.get_concrete_function(tf.TensorSpec([], tf.float32), tf.TensorSpec([2], tf.float32))
         with distributed.waiting("gradients"):
             totals, norm, control = (value.numpy() for value in self._apply(tf.constant(rate, tf.float32), control))
         pictures, squared, inverse, parts = totals[len(LOSSES) :]
