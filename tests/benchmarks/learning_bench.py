@@ -50,7 +50,7 @@ def learn(name: str, data: Path, images: Path | None, budget_s: float, works: Pa
     shutil.rmtree(job, ignore_errors=True)
     (job / "input").mkdir(parents=True)
     (job / "input" / "dataset").symlink_to(data)
-    parameters = {"preset": "tiny", "budget_s": budget_s, "reserve_s": 60.0, "epochs": 100000.0, "evaluations": 6}
+    parameters = {"preset": "tiny", "budget_s": budget_s, "reserve_s": 60.0, "epochs": 100000.0, "evaluations": 4}
     write_job(job, "train", 1, parameters | how)
     began = time.monotonic()
     run_here(job, RANKS, "sgob_tasks.detection.train", str(job))
@@ -76,7 +76,7 @@ def main(name: str) -> None:
     if name == "painter":
         data = painted()
         learn(
-            name, data, data / "images", options.budget or 2200.0, None, config={"image_size": 192, "mask_channels": 32}
+            name, data, data / "images", options.budget or 2200.0, None, config={"mask_channels": 32}
         )
         return
     prepared = paintings()
