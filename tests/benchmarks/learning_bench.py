@@ -75,9 +75,7 @@ def main(name: str) -> None:
     options = parser.parse_args()
     if name == "painter":
         data = painted()
-        learn(
-            name, data, data / "images", options.budget or 2200.0, None, config={"mask_channels": 32}
-        )
+        learn(name, data, data / "images", options.budget or 2200.0, None, config={"mask_channels": 32})
         return
     prepared = paintings()
     if prepared is None or REFERENCE is None:
