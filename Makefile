@@ -88,12 +88,14 @@ K80_PYTHON ?= $(firstword $(shell for python in $$(command -v python3.10) $$HOME
 	$(call horovod_install,.venv-k80)
 	@touch $@
 
+K80_TESTS ?= tests/unit/detection_tf tests/integration/detection
+
 k80-python:  # prints the Python 3.10 that test-k80 would take; nothing where there is none
 	@echo $(K80_PYTHON)
 
 test-k80: .venv-k80/.done  ## Run the detector's tests with TensorFlow 2.11 on Python 3.10, the stack of K80 GPUs [K80_PYTHON=path]
 	@.venv-k80/bin/python -m pytest -q -c tests/unit/detection_tf/pytest.ini \
-	    tests/unit/detection_tf tests/integration/detection
+	    $(K80_TESTS)
 
 setup: system  ## Install Debian packages, .venv and .venv-hpc
 	@$(MAKE) --no-print-directory -j2 .venv/.done .venv-hpc/.done
