@@ -214,7 +214,7 @@ def test_a_signal_stops_with_a_checkpoint_and_the_next_job_goes_on(job: Path) ->
     write_job(job, steps=reached + 4, batch_size=4)
     refused = run_ranks("-m", "sgob_tasks.detection.train", job)
     assert refused.returncode == 2
-    assert "batch_size = 4: the checkpoint was written with 2" in refused.stderr
+    assert "global_batch_size = 8: the checkpoint was written with 4" in refused.stderr
 
 
 def check_results(job: Path, masks: bool) -> None:
@@ -232,7 +232,7 @@ def check_results(job: Path, masks: bool) -> None:
 
 def test_one_process_trains_without_masks_and_inside_its_time(tmp_path: Path) -> None:
     draw_dataset(tmp_path / "input" / "dataset", masks=False)
-    write_job(tmp_path, budget_s=60, reserve_s=10, epochs=10_000, val_min_score=0.0, warmup_steps=1)
+    write_job(tmp_path, budget_s=60, reserve_s=10, epochs=10_000, val_min_score=0.0, warmup_steps=1, evaluations=0)
     command = [sys.executable, "-m", "sgob_tasks.detection.train", str(tmp_path)]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
