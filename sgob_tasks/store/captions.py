@@ -45,7 +45,9 @@ def save(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], known: Ma
         connection.execute(
             insert(captions)
             .values(list(new[first : first + ROWS_AT_ONCE]))
-            .on_conflict_do_nothing(index_elements=["record_id", "text_hash", "classifier"])
+            .on_conflict_do_nothing(
+                index_elements=["record_id", "text_hash", "classifier"], index_where=captions.c.sha256.is_(None)
+            )
         )
     if old:
         changing = ("ordinal", "text", "language", "is_caption", "score", "classifier")

@@ -285,6 +285,10 @@ detections = Table(
     Column("label", Text, comment="class after context; null until context has run"),
     Column("label_score", Float),
     Column("label_reason", Text, comment="why label or score differ from the detector's; null where they do not"),
+    Column("label_evidence", JSONB, comment="what detector, time and language each said, and their weights"),
+    Column(
+        "context_version", Text, comment="versions of bounds, priors, language model and fusion that gave the label"
+    ),
     UniqueConstraint("record_id", "sha256", "model_id", "ordinal"),
     Index("ix_detections_label", "label"),
 )
@@ -301,8 +305,26 @@ captions = Table(
     Column("language", Text),
     Column("is_caption", Boolean, nullable=False),
     Column("score", Float, nullable=False, comment="probability that the sentence says what is depicted"),
-    Column("classifier", Text, nullable=False),
-    UniqueConstraint("record_id", "text_hash", "classifier"),
+    Column("classifier", Text, nullable=False, comment="version of what judged the sentence, or generated it"),
+    Column("sha256", Text, comment="picture a generated caption is of; null for a sentence of the metadata"),
+    Column("attention", JSONB, comment="of a generated caption: weights over the picture's boxes, word by word"),
+    # A sentence is judged once by a classifier; a picture of a record gets one caption of a generator.
+    Index(
+        "uq_captions_sentence",
+        "record_id",
+        "text_hash",
+        "classifier",
+        unique=True,
+        postgresql_where=text("sha256 IS NULL"),
+    ),
+    Index(
+        "uq_captions_generated",
+        "record_id",
+        "sha256",
+        "classifier",
+        unique=True,
+        postgresql_where=text("sha256 IS NOT NULL"),
+    ),
 )
 
 relations = Table(
@@ -313,7 +335,28 @@ relations = Table(
     Column("predicate", Text, nullable=False),
     Column("object_id", BigInteger, ForeignKey("detections.id", ondelete="CASCADE"), nullable=False),
     Column("score", Float, nullable=False),
+    Column("reason", Text, comment="what in geometry, classes and texts speaks for it"),
+    Column("version", Text, comment="of the rules and the language model that found it"),
     UniqueConstraint("subject_id", "predicate", "object_id"),
+    Index("ix_relations_object_id", "object_id"),
+)
+
+subjects = Table(
+    "subjects",
+    metadata,
+    _id(),
+    Column("record_id", Text, ForeignKey("records.id"), nullable=False),
+    Column("sha256", Text, nullable=False, comment="picture that shows it"),
+    Column("rank", Integer, nullable=False, comment="from 1, the likeliest"),
+    Column("notation", Text, nullable=False, comment="Iconclass"),
+    Column("wikidata", Text, comment="Wikidata item, Q and a number"),
+    Column("label", Text, nullable=False, comment="the saint's or the scene's name in English"),
+    Column("score", Float, nullable=False, comment="probability, between 0 and 1"),
+    Column("reason", Text, nullable=False, comment="which attributes, relations and words speak for it"),
+    Column("evidence", JSONB, nullable=False, server_default="{}", comment="what each of them adds, in nats"),
+    Column("version", Text, nullable=False, comment="of the tables and rules that ranked it"),
+    UniqueConstraint("record_id", "sha256", "notation"),
+    Index("ix_subjects_notation", "notation"),
 )
 
 annotations = Table(
