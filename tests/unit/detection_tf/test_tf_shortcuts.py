@@ -38,9 +38,13 @@ def randomise(layer: Any, rng: np.random.Generator) -> None:
 
 
 def close(one: Any, two: Any) -> None:
-    """Compare to rounding, relative to the largest value."""
+    """Compare to rounding, relative to the largest value.
+
+    Sums of float32 are added in an order that the processor and the number of threads decide: single values that come
+    of large terms of both signs differ by some 1e-5 of the largest. A wrong term would be off by hundreds of that.
+    """
     one, two = np.asarray(one), np.asarray(two)
-    np.testing.assert_allclose(one, two, atol=1e-5 * max(1.0, float(np.abs(two).max())), rtol=1e-4)
+    np.testing.assert_allclose(one, two, atol=1e-4 * max(1.0, float(np.abs(two).max())), rtol=1e-4)
 
 
 @pytest.mark.parametrize(
