@@ -129,6 +129,15 @@ class EnrichSettings(BaseModel):
     )
 
 
+class ContextSettings(BaseModel):
+    """What corrects the detector beside the dates' bounds; each part is left out where there is no file."""
+
+    language_model: Path | None = Field(None, description="folder that `sgob context train-lm` wrote")
+    time_priors: Path | None = Field(None, description="how often classes occur in works of a time: a JSON file")
+    fusion: Path | None = Field(None, description="weights of detector, time and language model: a JSON file")
+    iconclass: Path | None = Field(None, description="a copy of the Iconclass data, for texts in its languages")
+
+
 class Settings(BaseSettings):
     """The whole configuration of one installation."""
 
@@ -145,6 +154,7 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     training: TrainingSettings = TrainingSettings()
     enrich: EnrichSettings = EnrichSettings()
+    context: ContextSettings = ContextSettings()
 
     @classmethod
     def settings_customise_sources(

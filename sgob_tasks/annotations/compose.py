@@ -56,7 +56,7 @@ def compose_annotations(
     run_id: str | None = None,
     min_score: float = 0.5,
     describe: bool = True,
-    min_caption_score: float = 0.5,
+    min_caption_score: float = 0.0,
     model_id: str | None = None,
 ) -> ComposeCounts:
     """Write the annotations that detections and captions call for. Run twice, it changes nothing the second time.
@@ -71,7 +71,7 @@ def compose_annotations(
         run_id: the run that proposes them.
         min_score: least score of a label.
         describe: make descriptions as well.
-        min_caption_score: least probability that a sentence is a caption.
+        min_caption_score: least score of a caption; what is one is decided by the classifier's own threshold.
         model_id: detections of this model; None takes for each picture the champion, or, where it has not looked at the
             picture yet, the model that looked last.
 

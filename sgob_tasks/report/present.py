@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from sgob_tasks.store.views import AnnotationView, DetectionView, PictureView, RecordView, RunView
+from sgob_tasks.store.views import AnnotationView, DetectionView, PictureView, RecordView, RunView, SubjectView
 
 COLOURS = 12
 """Number of box colours in style.css (c0 to c11)."""
@@ -88,6 +88,14 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """A saint or scene as it is listed; ``url`` leads to its page at Iconclass."""
+
+    view: SubjectView
+    url: str | None
+
+
+@dataclass(frozen=True)
 class Card:
     """One picture as it is shown."""
 
@@ -101,6 +109,7 @@ class Card:
     groups: tuple[Group, ...]
     boxes: tuple[Box, ...]
     notes: tuple[Note, ...]
+    subjects: tuple[Subject, ...]
     font_size: float
 
 
@@ -122,6 +131,11 @@ def safe_url(url: str | None) -> str | None:
 def item_url(record_id: str) -> str | None:
     """Return the address of a Europeana item, which leads to its page."""
     return safe_url(f"http://data.europeana.eu/item{quote(record_id)}") if record_id.startswith("/") else None
+
+
+def iconclass_url(notation: str) -> str | None:
+    """Return the address of a notation's page at Iconclass."""
+    return safe_url(f"https://iconclass.org/{quote(notation, safe='()')}")
 
 
 def rights_name(uri: str | None) -> str | None:
@@ -272,6 +286,7 @@ def card(picture: PictureView, colours: Mapping[str, str]) -> Card:
         groups=groups,
         boxes=tuple(sorted(boxes, key=lambda box: (box.detection.change != "", -box.width * box.height))),
         notes=tuple(_note(annotation, labels) for annotation in picture.annotations),
+        subjects=tuple(Subject(one, iconclass_url(one.notation)) for one in picture.subjects),
         font_size=font_size(picture.width, picture.height),
     )
 

@@ -259,11 +259,12 @@ def count_annotations(connection: sa.Connection) -> int:
 def read_captions(connection: sa.Connection) -> Iterator[Caption]:
     """Yield the sentences that are captions, sorted by record and text."""
     c, r = t.captions.c, t.records.c
+    one = (c.record_id, sa.func.coalesce(c.sha256, c.text_hash))  # a generator has one caption of a picture
     newest = (
         sa.select(c.record_id, c.text, c.language, c.source, c.score, c.classifier, c.text_hash)
-        .ext(distinct_on(c.record_id, c.text_hash))
+        .ext(distinct_on(*one))
         .where(c.is_caption)
-        .order_by(c.record_id, c.text_hash, c.id.desc())
+        .order_by(*one, c.id.desc())
         .subquery()
     )
     n = newest.c

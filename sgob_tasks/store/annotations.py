@@ -149,11 +149,11 @@ def _deciding(record_ids: Sequence[str], model_id: str | None) -> sa.Subquery:
 
 
 def caption_sentences(connection: sa.Connection, record_ids: Sequence[str], min_score: float) -> list[CaptionRow]:
-    """Return the sentences of records that were found to be captions."""
-    c, m = captions.c, media.c
+    """Return the sentences of records that were found to be captions, and of each picture the newest generated one."""
+    c, m, newer = captions.c, media.c, captions.alias().c
     picture = (
         sa.select(m.url)
-        .where(m.record_id == c.record_id, m.state == "fetched")
+        .where(m.record_id == c.record_id, m.state == "fetched", sa.func.coalesce(c.sha256, m.sha256) == m.sha256)
         .order_by(m.id)
         .limit(1)
         .scalar_subquery()
@@ -162,7 +162,12 @@ def caption_sentences(connection: sa.Connection, record_ids: Sequence[str], min_
     query = (
         sa.select(c.id, c.record_id, c.text, language, c.score, picture)
         .join(records, records.c.id == c.record_id)
-        .where(c.record_id.in_(record_ids), c.is_caption, c.score >= min_score)
+        .where(
+            c.record_id.in_(record_ids),
+            c.is_caption,
+            c.score >= min_score,
+            ~sa.exists().where(newer.record_id == c.record_id, newer.sha256 == c.sha256, newer.id > c.id),
+        )
         .order_by(c.id)
     )
     return [CaptionRow(*row) for row in connection.execute(query)]

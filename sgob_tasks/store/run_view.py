@@ -18,8 +18,10 @@ from sgob_tasks.store.views import (
     JobView,
     PictureView,
     RecordView,
+    RelationView,
     RunCounts,
     RunView,
+    SubjectView,
 )
 
 MAX_PICTURES = 240
@@ -96,6 +98,8 @@ def _pictures(connection: sa.Connection, pictures: sa.CTE, limit: int) -> tuple[
     ids = sorted({row.id for row in rows})
     found = _detections(connection, [(row.id, row.sha256, row.model_id) for row in rows])
     captions, annotations = _captions(connection, ids), _annotations(connection, ids)
+    subjects = _subjects(connection, ids)
+    relations = _relations(connection, [one.id for detections in found.values() for one in detections])
     views = []
     for row in rows:
         picture = PictureView(
@@ -107,10 +111,12 @@ def _pictures(connection: sa.Connection, pictures: sa.CTE, limit: int) -> tuple[
             replace(
                 picture,
                 detections=mine,
-                captions=tuple(captions.get(row.id, ())),
+                captions=(*captions.get((row.id, row.sha256), ()), *captions.get((row.id, None), ())),
                 annotations=tuple(
                     one for one in annotations.get(row.id, ()) if one.detection_id is None or one.detection_id in boxes
                 ),
+                relations=tuple(edge for detection in mine for edge in relations.get(detection.id, ())),
+                subjects=tuple(subjects.get((row.id, row.sha256), ())),
             )
         )
     return tuple(views)
@@ -124,7 +130,7 @@ def _detections(
     rows = connection.execute(
         sa.select(
             d.record_id, d.sha256, d.id, d.x, d.y, d.width, d.height, d.class_name, d.score, d.label, d.label_score,
-            d.label_reason,
+            d.label_reason, d.label_evidence,
         )
         .where(sa.tuple_(d.record_id, d.sha256, d.model_id).in_(pictures))
         .order_by(d.record_id, d.sha256, d.ordinal)
@@ -135,18 +141,48 @@ def _detections(
     return found
 
 
-def _captions(connection: sa.Connection, records: Sequence[str]) -> dict[str, list[CaptionView]]:
+def _captions(connection: sa.Connection, records: Sequence[str]) -> dict[tuple[str, str | None], list[CaptionView]]:
+    """Select captions by record and picture; those that were found in the metadata are of no picture (None)."""
     c = t.captions.c
-    captions: dict[str, list[CaptionView]] = {}
+    captions: dict[tuple[str, str | None], list[CaptionView]] = {}
+    newest = (c.record_id, sa.func.coalesce(c.sha256, c.text_hash))
     rows = connection.execute(
-        sa.select(c.record_id, c.text, c.language, c.source, c.score)
-        .ext(distinct_on(c.record_id, c.text_hash))
+        sa.select(c.record_id, c.sha256, c.text, c.language, c.source, c.score, c.classifier, c.attention)
+        .ext(distinct_on(*newest))
         .where(c.record_id.in_(records), c.is_caption)
-        .order_by(c.record_id, c.text_hash, c.id.desc())
+        .order_by(*newest, c.id.desc())
     )
     for row in rows:
-        captions.setdefault(row.record_id, []).append(CaptionView(*tuple(row)[1:]))
-    return {record: sorted(views, key=lambda one: -one.score) for record, views in captions.items()}
+        captions.setdefault((row.record_id, row.sha256), []).append(CaptionView(*tuple(row)[2:]))
+    return {place: sorted(views, key=lambda one: -one.score) for place, views in captions.items()}
+
+
+def _relations(connection: sa.Connection, detections: Sequence[int]) -> dict[int, list[RelationView]]:
+    """Select relations by the detection that is their subject, the likeliest first."""
+    r = t.relations.c
+    relations: dict[int, list[RelationView]] = {}
+    rows = connection.execute(
+        sa.select(r.subject_id, r.predicate, r.object_id, r.score, r.reason)
+        .where(r.subject_id == sa.any_(sa.literal(list(detections), sa.ARRAY(sa.BigInteger))))
+        .order_by(r.score.desc(), r.id)
+    )
+    for row in rows:
+        relations.setdefault(row.subject_id, []).append(RelationView(*tuple(row)))
+    return relations
+
+
+def _subjects(connection: sa.Connection, records: Sequence[str]) -> dict[tuple[str, str], list[SubjectView]]:
+    """Select subjects by record and picture, the likeliest first."""
+    s = t.subjects.c
+    subjects: dict[tuple[str, str], list[SubjectView]] = {}
+    rows = connection.execute(
+        sa.select(s.record_id, s.sha256, s.notation, s.wikidata, s.label, s.score, s.reason)
+        .where(s.record_id.in_(records))
+        .order_by(s.rank, s.id)
+    )
+    for row in rows:
+        subjects.setdefault((row.record_id, row.sha256), []).append(SubjectView(*tuple(row)[2:]))
+    return subjects
 
 
 def _annotations(connection: sa.Connection, records: Sequence[str]) -> dict[str, list[AnnotationView]]:
@@ -187,11 +223,13 @@ def _counts(connection: sa.Connection, items: sa.CTE, pictures: sa.CTE) -> RunCo
         )
     ).one()
     mine = sa.select(p.record_id)
-    captions = connection.scalar(
-        sa.select(sa.func.count(sa.distinct(sa.tuple_(t.captions.c.record_id, t.captions.c.text_hash)))).where(
-            t.captions.c.is_caption, t.captions.c.record_id.in_(mine)
-        )
-    )
+    c = t.captions.c
+    captions, generated = connection.execute(
+        sa.select(
+            sa.func.count(sa.distinct(sa.tuple_(c.record_id, c.text_hash))).filter(c.sha256.is_(None)),
+            sa.func.count(sa.distinct(sa.tuple_(c.record_id, c.sha256))).filter(c.sha256.is_not(None)),
+        ).where(c.is_caption, c.record_id.in_(mine))
+    ).one()
     annotations, published = connection.execute(
         sa.select(count, count.filter(t.annotations.c.state == "published")).where(
             t.annotations.c.record_id.in_(mine), t.annotations.c.state != "superseded"
@@ -204,7 +242,8 @@ def _counts(connection: sa.Connection, items: sa.CTE, pictures: sa.CTE) -> RunCo
         detections=int(found),
         corrected=int(changed),
         corrected_pictures=changed_pictures,
-        captions=captions or 0,
+        captions=captions,
+        generated=generated,
         annotations=annotations,
         published=published,
     )

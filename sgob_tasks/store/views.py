@@ -41,6 +41,7 @@ class DetectionView:
         class_name: what the detector said, with ``score``.
         label: class after context, with ``label_score``; None where context has not run or took the class away.
         label_reason: why context changed label or score; None where it did not.
+        label_evidence: what detector, time and language each said of the candidates; None where context kept nothing.
     """
 
     id: int
@@ -50,6 +51,7 @@ class DetectionView:
     label: str | None
     label_score: float | None
     label_reason: str | None
+    label_evidence: Mapping[str, Any] | None = None
 
     @property
     def change(self) -> str:
@@ -73,12 +75,45 @@ class DetectionView:
 
 @dataclass(frozen=True)
 class CaptionView:
-    """A sentence that says what is depicted, with the classifier's probability."""
+    """A sentence that says what is depicted.
+
+    Attributes:
+        text: the sentence.
+        language: ISO 639-1 code; None where it is not known.
+        source: metadata field it was found in, or ``generator``.
+        score: the classifier's probability, or the generator's.
+        judge: version of the classifier, or of the generator.
+        attention: of a generated sentence: which boxes each word was written from (``captions.attention``).
+    """
 
     text: str
     language: str | None
     source: str
     score: float
+    judge: str = ""
+    attention: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class RelationView:
+    """One edge of a picture's scene graph, between two detections, with its reason."""
+
+    subject_id: int
+    predicate: str
+    object_id: int
+    score: float
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class SubjectView:
+    """A saint or scene that a picture may show: Iconclass notation, Wikidata item, probability and reason."""
+
+    notation: str
+    wikidata: str | None
+    label: str
+    score: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +143,8 @@ class PictureView:
     detections: tuple[DetectionView, ...] = ()
     captions: tuple[CaptionView, ...] = ()
     annotations: tuple[AnnotationView, ...] = ()
+    relations: tuple[RelationView, ...] = ()
+    subjects: tuple[SubjectView, ...] = ()
 
     @property
     def corrected(self) -> bool:
@@ -161,6 +198,7 @@ class RunCounts:
     corrected: int = 0
     corrected_pictures: int = 0
     captions: int = 0
+    generated: int = 0
     annotations: int = 0
     published: int = 0
 
