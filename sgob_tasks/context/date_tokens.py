@@ -6,14 +6,14 @@ Text is folded first (case, accents and kinds of dash removed), so the vocabular
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from sgob_tasks.context import date_words as words
+from sgob_tasks.context.date_fold import fold
+from sgob_tasks.context.date_grammar import NAMES, SCANNER
 
 
 class Kind(Enum):
@@ -22,9 +22,10 @@ class Kind(Enum):
     SPAN = "years that stand for themselves: a year, a decade, an ISO date"
     NUMBER = "one to three digits: the end of a range, a day, a year with an era, the number of a century"
     ORDINAL = "the number of a century: 15th, XV, fifteenth"
-    CENTURY = "the word century"
+    CENTURY = "the word century, or millennium"
     PART = "a part of a period: first half, early"
     CIRCA = "about"
+    UNCERTAIN = "perhaps"
     BEFORE = "before, until"
     AFTER = "after, since"
     LATER = "or later"
@@ -39,6 +40,9 @@ class Kind(Enum):
     NOISE = "any other word"
 
 
+DOUBT = frozenset({Kind.CIRCA, Kind.UNCERTAIN})
+
+
 @dataclass(frozen=True)
 class Token:
     """One token.
@@ -46,7 +50,8 @@ class Token:
     Attributes:
         kind: what it means.
         text: the folded text.
-        first: first year of a SPAN, the number of an ORDINAL or NUMBER, or which part (from 1) a PART is.
+        first: first year of a SPAN, the number of an ORDINAL or NUMBER, the years of a CENTURY, or which part (from 1)
+            a PART is.
         last: last year of a SPAN, or of how many parts a PART is one.
     """
 
@@ -56,75 +61,11 @@ class Token:
     last: int = 0
 
 
-_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−⁃﹘﹣－"), "-")
-_LETTERS = {ord("ª"): "a", ord("º"): "o", ord("°"): "o", ord("’"): "'"}
-_TIME_OF_DAY = re.compile(r"(?<=\d)[t ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:z|[+-]\d\d:?\d\d)?\b(?: [a-z]{3,4}\b)?")
-_TAG = re.compile(r"<[^<>]{0,200}>")
-_GLUED = re.compile(r"(?<!\w)(ca|c|cca|um|vers|s|sec|sig)(?=\d{3}|[xvi]{2,5}(?!\w))")
-_SPACE = re.compile(r"[^\S\n]+")
-
-
-def fold(text: str) -> str:
-    """Return ``text`` in lower case without accents, tags and times of day, with one kind of dash and single spaces."""
-    plain = _TAG.sub(" ", html.unescape(text)).translate(_DASHES | _LETTERS)
-    decomposed = unicodedata.normalize("NFKD", plain.casefold())
-    letters = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return _GLUED.sub(r"\1 ", _TIME_OF_DAY.sub(" ", _SPACE.sub(" ", letters).strip()))
-
-
 LAST_CENTURY = 21
+DECADES = 10
+FIRST_YEAR_OF_SEASONS = 2000
+"""From here on "2001-21" is the spring of 2001; before, museums mean a range of years: "1801-21"."""
 _ROMAN_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
-_ROMAN = "(?=[mdclxvi])m{0,3}(?:cm|cd|d?c{0,4})(?:xc|xl|l?x{0,4})(?:ix|iv|v?i{0,4})"
-_ENGLISH_CENTURY_AHEAD = "(?=(?:[ -]+(?:to|and|or|early|mid|late|[a-z]+th))*[ -]+centur)"
-_LONGEST_FIRST = sorted(words.ORDINALS, key=len, reverse=True)
-
-# In order: the first that matches at a place wins. Every pattern starts at the start of a word or number.
-_GRAMMAR: tuple[tuple[str, str], ...] = (
-    ("europeana", r"(?:https?://)?data\.europeana\.eu/timespan/(?P<europeana_number>\d{1,4})\b"),
-    (
-        "semium",
-        r"(?:https?://)?semium\.org/time/(?P<semium_year>\d\d(?:\d\d|xx))"
-        r"(?:_(?P<semium_part>\d)_(?P<semium_unit>half|third|quarter))?\b",
-    ),
-    ("bc", words.pattern(words.BC)),
-    ("ad", words.pattern(words.AD)),
-    ("iso", r"(?P<iso_year>\d{4})-(?:\d\d?|[xu]{2})-(?:\d\d?|[xu]{2})(?![\w-])"),
-    ("compact", r"(?P<compact_year>1\d{3}|20\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\w)"),
-    ("dmy", r"\d{1,2}(?P<dmy_mark>[./-]) ?\d{1,2}(?P=dmy_mark) ?(?P<dmy_year>\d{4})(?!\w)"),
-    ("my", r"(?:0?[1-9]|1[0-2])[/.](?P<my_year>1\d{3}|20\d\d)(?![\w/])"),
-    ("masked", r"(?P<masked_year>[012](?:\d(?:[xu?-]{2}|\.\.)|\d\d[xu?-]|[xu]{3}))(?![\w.-])"),
-    ("decade", r"(?P<decade_year>\d{3}0)(?:'?s|-?ern?|-?tall?(?:et)?)\b"),
-    ("named_decade", rf"(?:{words.pattern(words.DECADE)}) (?P<named_decade_year>\d{{3}}0)(?!\w|[-/ ]\d)"),
-    ("negative", r"(?:(?<![^\n])|(?<=/))-(?P<negative_year>\d{3,5})(?!\w)"),
-    ("year", r"(?P<year_digits>\d{4})(?!\w|[.,]\d)"),
-    ("ordinal_word", f"(?:{'|'.join(_LONGEST_FIRST)}){_ENGLISH_CENTURY_AHEAD}"),
-    (
-        "part",
-        f"(?P<part_position>{words.alternatives(words.POSITIONS)})[.]?[ -]?"
-        rf"(?P<part_unit>{words.alternatives(words.UNITS)})(?![a-z])\.?",
-    ),
-    ("stage", f"(?:{words.alternatives(words.STAGES)})(?![a-z'])"),
-    ("century", words.pattern(words.CENTURY)),
-    ("roman_ordinal", r"(?P<roman_ordinal_digits>[ivx]+) ?-?(?:eme|e|o)(?!\w)"),
-    ("ordinal", r"(?P<ordinal_digits>1\d|2[01]|[1-9])(?:-?(?:st|nd|rd|th|eme|e|de|ste|o)|\.)(?=[ .,/-]|[a-z]|$)"),
-    ("roman", rf"(?P<roman_digits>{_ROMAN})(?!\w)\.?"),
-    ("named", rf"(?:{'|'.join(words.NAMED_CENTURIES)})\b"),
-    ("later", words.pattern(words.LATER)),
-    ("earlier", words.pattern(words.EARLIER)),
-    ("before", f"{words.pattern(words.BEFORE)}|<"),
-    ("after", f"{words.pattern(words.AFTER)}|>"),
-    ("circa", rf"{words.pattern(words.CIRCA)}|[~?%]"),
-    ("other", f"{words.pattern(words.OTHER)}|©"),
-    ("made", words.pattern(words.MADE)),
-    ("open", r"\.\.(?!\.)"),
-    ("join", f"{words.pattern(words.JOIN)}|[-/&]"),
-    ("filler", words.pattern(words.FILLER)),
-    ("number", r"(?P<number_digits>\d{1,3})(?!\w|[.,]\d)"),
-    ("break", r"[;|\n+]"),
-    ("noise", r"[^\W\d_]+|[\d_][\w.,]*"),
-)
-_NAMES = tuple(name for name, _ in _GRAMMAR)
-_SCANNER = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _GRAMMAR))
 
 
 def roman(numeral: str) -> int:
@@ -136,14 +77,22 @@ def roman(numeral: str) -> int:
     )
 
 
-def century(number: int) -> tuple[int, int]:
-    """Return the years of a century after Christ: the 15th is 1401-1500, as Europeana's own timespans have it."""
-    return 100 * (number - 1) + 1, 100 * number
+def century(number: int, years: int = 100) -> tuple[int, int]:
+    """Return the years of a century after Christ: the 15th is 1401-1500, as Europeana's own timespans have it.
+
+    With ``years`` = 1000 those of a millennium.
+    """
+    return years * (number - 1) + 1, years * number
 
 
 def slice_of(first: int, last: int, part: int, parts: int) -> tuple[int, int]:
-    """Return the ``part``-th (from 1) of ``parts`` equal parts of the years ``first`` to ``last``."""
+    """Return the ``part``-th (from 1) of ``parts`` equal parts of the years ``first`` to ``last``.
+
+    Tenths of a century are its decades as they are called: the ninth of the 15th is 1480-1489.
+    """
     years = last - first + 1
+    if parts == DECADES and years == 100 and first > 0:
+        return max(first - 1 + 10 * (part - 1), 1), first + 8 + 10 * (part - 1)
     return first + years * (part - 1) // parts, first + max(years * part // parts, years * (part - 1) // parts + 1) - 1
 
 
@@ -175,14 +124,31 @@ def _semium(text: str, match: re.Match[str]) -> Token:
     year = match["semium_year"]
     first, last = (int(year), int(year)) if year.isdigit() else century(int(year[:2]) + 1)
     if match["semium_part"]:
-        parts = words.number_of(match["semium_unit"], words.UNITS)
+        parts = {"half": 2, "third": 3, "quarter": 4}[match["semium_unit"]]
         first, last = slice_of(first, last, min(max(int(match["semium_part"]), 1), parts), parts)
     return Token(Kind.SPAN, text, first, last)
 
 
-def _part(text: str, position: str, unit: str) -> Token:
-    parts = words.number_of(unit, words.UNITS)
-    return Token(Kind.PART, text, min(words.number_of(position, words.POSITIONS) or parts, parts), parts)
+def _part(text: str, match: re.Match[str]) -> Token:
+    parts = words.row_of("unit", words.UNITS, match)
+    return Token(Kind.PART, text, min(words.row_of("position", words.POSITIONS, match) or parts, parts), parts)
+
+
+def _tenth(text: str, match: re.Match[str]) -> Token:
+    digit = match["tenth_after"] or match["tenth_before"]
+    return Token(Kind.PART, text, int(digit) + 1 if digit else int(match["tenth_place"]), DECADES)
+
+
+def _fraction(text: str, match: re.Match[str]) -> Token:
+    part, parts = int(match["fraction_part"]), int(match["fraction_parts"])
+    return Token(Kind.PART, text, part, parts) if part <= parts else Token(Kind.NOISE, text)
+
+
+def _season(text: str, match: re.Match[str]) -> Token:
+    """Return the year of a season (21 to 24) of the Extended Date/Time Format, or the range "1801-24" of a museum."""
+    year, end = int(match["season_year"]), int(text[-2:])
+    forward = end > year % 100
+    return Token(Kind.SPAN, text, year, year // 100 * 100 + end if forward and year < FIRST_YEAR_OF_SEASONS else year)
 
 
 def _span(text: str, digits: str) -> Token:
@@ -201,9 +167,20 @@ _MAKERS: dict[str, Callable[[str, re.Match[str]], Token]] = {
     "named_decade": lambda text, match: Token(Kind.SPAN, text, *_decade(int(match["named_decade_year"]))),
     "negative": lambda text, match: _span(text, "-" + match["negative_year"]),
     "year": lambda text, match: _span(text, match["year_digits"]),
-    "part": lambda text, match: _part(text, match["part_position"], match["part_unit"]),
-    "stage": lambda text, _: Token(Kind.PART, text, words.number_of(text, words.STAGES), 3),
+    "month": lambda text, match: _span(text, match["month_year"] or match["last_month_year"]),
+    "season": _season,
+    "part": _part,
+    "fraction": _fraction,
+    "tenth": _tenth,
+    "century": lambda text, _: Token(Kind.CENTURY, text, 100, 100),
+    "millennium": lambda text, _: Token(Kind.CENTURY, text, 1000, 1000),
+    "half": lambda text, match: Token(Kind.PART, text, words.row_of("half", words.HALVES, match), 2),
+    "stage": lambda text, match: Token(Kind.PART, text, words.row_of("stage", words.STAGES, match), 3),
+    "hundreds": lambda text, match: Token(Kind.SPAN, text, *century(11 + int(match["hundreds_digit"]))),
     "ordinal_word": lambda text, _: Token(Kind.ORDINAL, text, words.ORDINALS[text]),
+    "century_ordinal": lambda text, match: Token(
+        Kind.ORDINAL, text, words.CENTURY_ORDINALS[match["century_ordinal_word"]]
+    ),
     "ordinal": lambda text, match: Token(Kind.ORDINAL, text, int(match["ordinal_digits"])),
     "roman_ordinal": lambda text, match: _roman_token(text, match["roman_ordinal_digits"]),
     "roman": lambda text, match: _roman_token(text, match["roman_digits"]),
@@ -216,9 +193,9 @@ def tokens(text: str) -> list[Token]:
     """Cut a text into tokens; brackets, punctuation and words without meaning for a date ("the year") are left out."""
     folded = fold(text)
     found: list[Token] = []
-    for match in _SCANNER.finditer(folded):
+    for match in SCANNER.finditer(folded):
         word = match[0]
-        name = next(name for name in _NAMES if match[name] is not None)
+        name = next(name for name in NAMES if match[name] is not None)
         if name == "filler":
             continue
         if name in _MAKERS:

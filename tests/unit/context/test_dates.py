@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sgob_tasks.context.date_tokens import roman, slice_of
-from sgob_tasks.context.dates import DateRange, parse_date, parse_title_date
+from sgob_tasks.context.dates import MAX_CHARACTERS, DateRange, parse_date, parse_title_date
 from sgob_tasks.sandbox.painter.dating import date_in
 from tests.reference import reference_files
 
@@ -264,7 +264,7 @@ def test_doubtful(text: str, first: int | None, last: int | None) -> None:
     [
         None, "", " ", "undated", "n.d.", "o. J.", "s.d.", "unknown", "abc", "Louis XV", "Henry VIII", "5 x 7 cm", "12",
         "9999", "2030", "1492-9999", "1999999", "inv. 1492", "digitised 2015", "acquired in 1907", "0", "0000", "-",
-        "?", "/", "18. századi", "12.345", "Renaissance", "+++", "I", "X", "mix", "BC", "century", "first half",
+        "?", "/", "12.345", "Renaissance", "+++", "I", "X", "mix", "BC", "century", "first half",
     ],
 )  # fmt: skip
 def test_no_date(text: str | None) -> None:
@@ -294,6 +294,55 @@ def test_any_text_gives_a_believable_range_or_none(text: str) -> None:
         years = [year for year in (found.year_from, found.year_to) if year is not None]
         assert years == sorted(years)
         assert all(-9999 <= year <= NOW + 1 and year != 0 for year in years)
+
+
+@given(st.one_of(_DATES.map(" ".join), st.text(min_size=1, max_size=20)), st.integers(1, 3))
+def test_only_the_beginning_of_a_long_text_is_read(piece: str, times: int) -> None:
+    """The work is bounded by a number of characters, whatever comes after them."""
+    text = (piece or "x") * (MAX_CHARACTERS * times)
+    assert parse_date(text, NOW) == parse_date(text[:MAX_CHARACTERS], NOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 50_000, "(" * 50_000, "x" * 50_000, "🎨" * 50_000, "<p>" * 20_000, "&amp;" * 10_000, "1492 - " * 8_000,
+        "i" * 50_000, "XV " * 20_000, "ca. " * 15_000, "רישום משנת " * 5_000, "絵画 " * 20_000,
+        "\u202e\x00\ud800", "%" * 500,
+    ],
+    ids=lambda text: ascii(text[:8]),
+)  # fmt: skip
+def test_hostile_texts_have_a_defined_result(text: str) -> None:
+    found = parse_date(text, NOW)
+    assert found is None or isinstance(found, DateRange)
+    assert parse_title_date(text, NOW) is None or isinstance(parse_title_date(text, NOW), DateRange)
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("1503", "ca. 1503"),
+        ("ca. 1503", "1503?"),
+        ("1503", "150X"),
+        ("150X", "15XX"),
+        ("150X", "150X?"),
+        ("1st quarter of the 16th century", "1st half of the 16th century"),
+        ("1st half of the 16th century", "16th century"),
+        ("16th century", "16th century?"),
+        ("16th century", "before 1600"),
+    ],
+)
+def test_certainty_is_ordered(better: str, worse: str) -> None:
+    first, second = parse_date(better, NOW), parse_date(worse, NOW)
+    assert first is not None
+    assert second is not None
+    assert 0.0 < second.certainty < first.certainty <= 1.0
+
+
+def test_margins() -> None:
+    texts = ("1503", "15XX", "ca. 1503", "1503?", "ca. 15XX", "ca. 1480-85")
+    dates = [parse_date(text, NOW) for text in texts]
+    assert [date.margin_years for date in dates if date] == [0, 0, 10, 20, 25, 10]
 
 
 @given(st.integers(1000, NOW), st.integers(0, 300))
