@@ -1,0 +1,146 @@
+"""How many of the painter's riders, holders and wearers the scene graph finds, and how many it makes up.
+
+    nice -n 19 .venv/bin/python -m tests.benchmarks.scene_graph_bench [--split held_out] [--count 300] [--no-masks]
+
+The painter attaches a rider to a saddle, a lance to a hand, a crown to a head: painting a scene again while watching
+these attachments gives the truth. Boxes and masks are the true ones, so the figures are of the relations alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sgob_tasks.context.scene_graph.relate import MIN_SCORE, relate
+from sgob_tasks.context.scene_graph.things import HOLDS, RIDES, WEARS, Thing
+from sgob_tasks.sandbox.painter import beings, scene
+from sgob_tasks.sandbox.painter.brush import Brush, Frame, Point
+from sgob_tasks.sandbox.painter.dataset import orders
+from sgob_tasks.sandbox.painter.stage import PaintedObject, Stage
+
+WORN, HELD = {"halo", "crown"}, {"lance", "shield", "sword", "book", "cell phone"}
+HAND_POINTS = (*beings.HANDS.values(), beings.RIDER_HAND)
+
+
+class Watched(Stage):
+    """A stage that remembers what was attached to what."""
+
+    last: Watched | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.bases: dict[int, Frame] = {}
+        self.keep: list[Frame] = []
+        self.drawn: list[tuple[str, Frame]] = []
+        self.visible: list[int] = []
+        Watched.last = self
+
+    def attach(self, base: Frame, point: Point, unit: float, *, angle: float = 0.0) -> Frame:
+        frame = super().attach(base, point, unit, angle=angle)
+        self.bases[id(frame)] = base
+        self.keep.append(frame)
+        return frame
+
+    def draw(
+        self, class_name: str, frame: Frame, routine: Callable[[Brush], object], *, ambiguous: bool = False
+    ) -> None:
+        self.drawn.append((class_name, frame))
+        super().draw(class_name, frame, routine, ambiguous=ambiguous)
+
+    def objects(self) -> tuple[PaintedObject, ...]:
+        names = self._drawn
+        self._drawn = [(str(number), mask, flag) for number, (_, mask, flag) in enumerate(names)]
+        found = super().objects()
+        self._drawn = names
+        self.visible = [int(thing.class_name) for thing in found]
+        return tuple(dataclasses.replace(thing, class_name=names[int(thing.class_name)][0]) for thing in found)
+
+    def truth(self) -> set[tuple[int, str, int]]:
+        """Return (subject, predicate, object) by place among the visible objects."""
+        by_frame = {id(frame): number for number, (_, frame) in enumerate(self.drawn)}
+        edges = set()
+        for number, (name, frame) in enumerate(self.drawn):
+            base = self.bases.get(id(frame))
+            if name == "lance":
+                base = next((other for _, other in self.drawn if _in_hand(frame, other)), None)
+            if base is None or id(base) not in by_frame:
+                continue
+            owner = by_frame[id(base)]
+            if name in WORN:
+                edges.add((owner, WEARS, number))
+            elif name in HELD:
+                edges.add((owner, HOLDS, number))
+            elif name == "person":
+                edges.add((number, RIDES, owner))
+        place = {number: index for index, number in enumerate(self.visible)}
+        return {(place[a], p, place[b]) for a, p, b in edges if a in place and b in place}
+
+
+def _in_hand(frame: Frame, other: Frame) -> bool:
+    return any(
+        abs(x - frame.x) < 1e-6 and abs(y - frame.y) < 1e-6 for x, y in (other.at(point) for point in HAND_POINTS)
+    )
+
+
+def scenes(split: str, count: int, seed: int = 0) -> Iterator[tuple[list[Thing], set[tuple[int, str, int]], str]]:
+    """Yield things, true relations and the subject of painted scenes."""
+    original, scene.Stage = scene.Stage, Watched
+    try:
+        for order in orders(count, seed, split):
+            painted = scene.paint_scene(order.seed, split=split, subject=order.subject, ambiguous=order.ambiguous)
+            stage = Watched.last
+            assert stage is not None
+            things = [
+                Thing(i, one.class_name, 1.0, tuple(map(float, one.bbox)), one.mask)
+                for i, one in enumerate(painted.objects)
+            ]
+            yield things, stage.truth(), painted.subject
+    finally:
+        scene.Stage = original
+
+
+def measure(split: str, count: int, *, masks: bool, show: int = 0) -> dict[str, Any]:
+    right: Counter[str] = Counter()
+    found: Counter[str] = Counter()
+    there: Counter[str] = Counter()
+    edges = boxes = 0
+    for things, truth, subject in scenes(split, count):
+        if not masks:
+            things = [dataclasses.replace(thing, mask=None) for thing in things]
+        said = relate(things, min_score=MIN_SCORE)
+        boxes, edges = boxes + len(things), edges + len(said)
+        claims = {(r.subject, r.predicate, r.object): r.score for r in said if r.predicate in {HOLDS, RIDES, WEARS}}
+        found.update(p for _, p, _ in claims)
+        there.update(p for _, p, _ in truth)
+        right.update(p for _, p, _ in claims.keys() & truth)
+        for kind, odd in (("missed", truth - claims.keys()), ("wrong", claims.keys() - truth)):
+            for a, p, b in odd:
+                if show > 0:
+                    show -= 1
+                    print(subject, kind, things[a].label, p, things[b].label, claims.get((a, p, b)),
+                          things[a].box, things[b].box)  # fmt: skip
+    by_predicate = {
+        p: {"precision": round(right[p] / found[p], 3), "recall": round(right[p] / there[p], 3), "true": there[p]}
+        for p in (RIDES, HOLDS, WEARS)
+    }
+    return {"split": split, "scenes": count, "masks": masks, "edges_per_box": round(edges / boxes, 2)} | by_predicate
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--split", default="held_out", choices=["train", "held_out"])
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--no-masks", dest="masks", action="store_false")
+    parser.add_argument("--show", type=int, default=0)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.split, options.count, masks=options.masks, show=options.show), indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
