@@ -21,10 +21,11 @@ _OF = WORDS_OF["of"]
 _MADONNA_OF = WORDS_OF["madonna_of"]
 _EVENTS = WORDS_OF["event"]
 _HOLY = WORDS_OF["holy"]
+_PLACE_LINKS = WORDS_OF["place_link"]
 _NOT_IN_ENGLISH = frozenset({"saint", "st", "saints", "sts", "ss"})
 
 
-def is_false_friend(words: Sequence[Word], first: int, after: int, *, saint_word: str) -> str:
+def is_false_friend(words: Sequence[Word], first: int, after: int, *, saint_word: str, in_list: bool = False) -> str:
     """Return why the name at ``words[first:after]`` names no saint in the picture; empty where nothing speaks for that.
 
     Args:
@@ -32,11 +33,13 @@ def is_false_friend(words: Sequence[Word], first: int, after: int, *, saint_word
         first: where the name begins, with the word for "saint".
         after: where it ends.
         saint_word: the word for "saint", normalised; empty where the name needs none.
+        in_list: whether the word before belongs to another saint's name.
     """
     return (
         _place_after(words, after)
         or _place_before(words, first)
-        or _person(words, first, after, saint_word)
+        or ("" if in_list else _person(words, first, after, saint_word))
+        or _hyphen(words, first, after, saint_word)
         or _foreign(words, saint_word)
         or _of_something_else(words, first, after)
     )
@@ -54,6 +57,8 @@ def _place_after(words: Sequence[Word], after: int) -> str:
         return "a place is called after the saint"
     if (sight := _place_after_list(words, after)) is not None:
         return f"{sight.text} follows the names"
+    if _joined(rest[0]) and rest[0].norm in _PLACE_LINKS:
+        return f"{rest[0].text} follows the name: a church or place"
     if _joined(rest[0]) and rest[0].norm in _PLACE_WORDS:
         return f"{rest[0].text} follows the name"
     if rest[0].gap.strip() in {",", "("} and rest[0].norm in _REGIONS | _PLACE_WORDS:
@@ -102,6 +107,13 @@ def _person(words: Sequence[Word], first: int, after: int, saint_word: str) -> s
     return ""
 
 
+def _hyphen(words: Sequence[Word], first: int, after: int, saint_word: str) -> str:
+    """An English text that writes St-Martin means a French place: the saint would be Saint Martin."""
+    if not saint_word or first + 1 >= after or words[first + 1].gap != "-":
+        return ""
+    return "a French place in an English text" if {word.norm for word in words} & (_ENGLISH | _SIGHTS) else ""
+
+
 def _foreign(words: Sequence[Word], saint_word: str) -> str:
     """An English title that says "San" names a church or a place: the saint would be "Saint"."""
     if saint_word not in _ROMANCE_SAINTS or any(word.norm in _NOT_IN_ENGLISH for word in words):
@@ -113,7 +125,11 @@ def _foreign(words: Sequence[Word], saint_word: str) -> str:
 def _of_something_else(words: Sequence[Word], first: int, after: int) -> str:
     """A scene in one word that is somebody else's: the resurrection of Lazarus, the annunciation to the shepherds."""
     rest = words[after : after + 5]
-    if after - first != 1 or not rest or not _joined(rest[0]):
+    if after - first != 1 or not rest:
+        return ""
+    if words[first].norm in _EVENTS and rest[0].gap.startswith(":"):
+        return "the name of a series"
+    if not _joined(rest[0]):
         return ""
     if words[first].norm == "madonna" and rest[0].norm in _MADONNA_OF and {word.norm for word in words} & _ENGLISH:
         return "a church by its own name in an English text"

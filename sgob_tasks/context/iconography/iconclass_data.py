@@ -2,8 +2,8 @@
 
 Layout: ``notations.txt`` (chunks ended by ``$``; ``N`` is the notation, ``K`` its list of keys), ``keys.txt``, and for
 each language ``txt/<language>/*.txt`` and ``kw/<language>/*.txt`` with lines ``notation|text``. Nothing of it is part
-of this package. A notation with a key, ``25F23(LION)(+46)``, has the text of the base and of the key; one with a name of
-your own, ``11H(MARINUS)``, the text of ``11H(...)``.
+of this package. A notation with a key, ``25F23(LION)(+46)``, has the text of the base and of the key; one with any
+name, ``11H(MARINUS)``, the text of ``11H(...)``.
 """
 
 from __future__ import annotations

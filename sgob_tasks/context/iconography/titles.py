@@ -54,7 +54,7 @@ def read_mentions(text: str | None) -> list[Mention]:
     words = split_words(text)
     forms = _forms()
     found: dict[str, Mention] = {}
-    place, in_list, false = 0, False, False
+    place, in_list, false, last_end = 0, False, False, -1
     while place < len(words):
         start, saint = _skip_saint(words, place)
         chained = in_list and start == place and _continues(words, place)
@@ -70,7 +70,9 @@ def read_mentions(text: str | None) -> list[Mention]:
         end = start + len(matches[0].words)
         before = "" if chained else saint
         false = (false and _continues(words, place)) or bool(
-            is_false_friend(words, place, end, saint_word=before or _own_saint_word(matches[0]))
+            is_false_friend(
+                words, place, end, saint_word=before or _own_saint_word(matches[0]), in_list=place == last_end
+            )
         )
         if not false:
             shown = "".join((word.gap if i else "") + word.text for i, word in enumerate(words[place:end]))
@@ -79,7 +81,7 @@ def read_mentions(text: str | None) -> list[Mention]:
                 if known is None or known.weight < weight:
                     found[notation] = Mention(notation, shown, weight)
             in_list = chained or saint in _SAINTS
-        place = end
+        place = last_end = end
     return list(found.values())
 
 
@@ -138,12 +140,19 @@ def _weights(forms: Sequence[_Form]) -> dict[str, float]:
     return {notation: prior / total for notation, prior in priors.items()}
 
 
+def _own_names(key: str) -> tuple[str, ...]:
+    """Return the names in a key of Iconclass's: of two saints together, each one's as well."""
+    both = [part.strip().title() for part in key.split("&")]
+    return tuple(dict.fromkeys((" and ".join(both), *both)))
+
+
 @functools.lru_cache(maxsize=1)
 def _forms() -> Mapping[str, Sequence[_Form]]:
     """Return every name by its first word, longest first."""
     names, index = load_saint_names(), defaultdict(set)
+    others = {form for forms in names.values() for form in forms}
     for saint in load_saints().values():
-        own = names.get(saint.key) or (saint.key.title().replace("&", "and"),)
+        own = names.get(saint.key) or [name for name in _own_names(saint.key) if name not in others]
         for name in own:
             words = tuple(word.norm for word in split_words(name.removeprefix("!")))
             index[words[0]].add(_Form(words, saint.notation, name.startswith("!")))

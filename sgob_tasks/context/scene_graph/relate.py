@@ -30,6 +30,7 @@ from sgob_tasks.context.scene_graph.things import (
 from sgob_tasks.context.scene_graph.touching import contact, small_mask
 from sgob_tasks.detection.classes import ClassTable
 
+VERSION = "scene-graph-1"
 MIN_SCORE = 0.35
 """Below this a relation is not kept."""
 PLACES_KEPT = 2

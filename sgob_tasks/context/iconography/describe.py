@@ -1,0 +1,209 @@
+"""Finds relations and subjects for the pictures in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgob_tasks.context.dates import DateRange
+from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
+from sgob_tasks.context.iconography.rank import Subject, rank_subjects
+from sgob_tasks.context.scene_graph.relate import VERSION as RELATE_VERSION
+from sgob_tasks.context.scene_graph.relate import Plausibility, relate
+from sgob_tasks.context.scene_graph.things import Relation, Thing
+from sgob_tasks.context.time_context import weight
+from sgob_tasks.detection.classes import ClassTable
+from sgob_tasks.errors import InputError
+from sgob_tasks.progress import track
+from sgob_tasks.store import detections as queries
+from sgob_tasks.store.annotations import labelled_detections
+from sgob_tasks.store.relations import save_relations
+from sgob_tasks.store.subjects import save_subjects
+from sgob_tasks.store.tables import media, records
+
+MIN_LABEL_SCORE = 0.3
+"""Boxes whose label is less sure are no evidence."""
+MOST_THINGS = 60
+"""Boxes of a picture that are looked at, the surest first: relations are sought between any two."""
+EXAMPLES_KEPT = 10
+COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
+    records.c.id,
+    records.c.title,
+    records.c.description,
+    records.c.year_from,
+    records.c.year_to,
+)
+
+
+@dataclass(frozen=True)
+class SubjectCounts:
+    """What ``describe_subjects`` did.
+
+    Attributes:
+        records: records looked at.
+        pictures: pictures of theirs with labelled boxes or a title that names a subject.
+        with_subject: those for which a subject was found.
+        relations: relations found.
+        subjects: subjects found.
+        changed: rows written or removed; 0 when nothing is new since the last time.
+        bad_masks: pictures with a mask that cannot be read; their relations come from the boxes alone.
+        examples: the first of these, with the reason.
+    """
+
+    records: int
+    pictures: int
+    with_subject: int
+    relations: int
+    subjects: int
+    changed: int
+    bad_masks: int
+    examples: tuple[str, ...]
+
+
+@dataclass
+class _Tally:
+    records: int = 0
+    pictures: int = 0
+    with_subject: int = 0
+    relations: int = 0
+    subjects: int = 0
+    changed: int = 0
+    bad_masks: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def describe_subjects(
+    engine: sa.Engine,
+    scope: str | Collection[str] | None = None,
+    classes: ClassTable | None = None,
+    plausibility: Plausibility | None = None,
+) -> SubjectCounts:
+    """Find the relations between the boxes of pictures and the saints and scenes that they may show, and store both.
+
+    Looks at the labels after context of the model that annotations are made from (the champion's, else the model's that
+    looked last). Records go page by page, each page in one transaction; run twice, it writes nothing the second time,
+    and what no longer holds is removed.
+
+    Args:
+        engine: the store.
+        scope: a run id: the records of this run's batches and those that wait for context; a collection: the records
+            with these ids; None: all.
+        classes: the class table; by default the package's.
+        plausibility: a language model's opinion of relations.
+    """
+    table, chosen, tally = classes or ClassTable.load(), queries.context_scope(scope), _Tally()
+    pages = queries.record_pages(engine, COLUMNS, chosen)
+    for page in track(
+        pages, "Relations and subjects", -(-queries.count_records(engine, chosen) // queries.RECORDS_AT_ONCE)
+    ):
+        with engine.begin() as connection:
+            _describe_page(connection, page, table, plausibility, tally)
+    return SubjectCounts(**{**vars(tally), "examples": tuple(tally.examples)})
+
+
+def _describe_page(
+    connection: sa.Connection,
+    page: Sequence[sa.Row[Any]],
+    table: ClassTable,
+    plausibility: Plausibility | None,
+    tally: _Tally,
+) -> None:
+    ids = [row.id for row in page]
+    boxes = boxes_of(connection, ids)
+    pictures = _pictures(connection, ids)
+    edges: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for row in page:
+        tally.records += 1
+        date = date_of(row)
+        for sha256 in sorted(pictures.get(row.id, set()) | {key for record, key in boxes if record == row.id}):
+            things = [thing_of(box, date, table) for box in boxes.get((row.id, sha256), ())]
+            relations = _relate(row.id, things, table, plausibility, tally)
+            subjects = rank_subjects(things, relations, row.title, row.description, date)
+            edges += [_edge(one) for one in relations]
+            found += [_subject_row(row.id, sha256, rank, one) for rank, one in enumerate(subjects, 1)]
+            tally.pictures += bool(things or subjects)
+            tally.with_subject += bool(subjects)
+    tally.relations += len(edges)
+    tally.subjects += len(found)
+    tally.changed += sum(save_relations(connection, ids, edges)) + sum(save_subjects(connection, ids, found))
+
+
+def boxes_of(connection: sa.Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[sa.Row[Any]]]:
+    """Return the labelled boxes that count, by record and picture, the surest first."""
+    counting = {row.id for row in labelled_detections(connection, ids, MIN_LABEL_SCORE, None)}
+    rows = [row for row in queries.detections_of(connection, ids) if row.id in counting]
+    grouped = itertools.groupby(rows, lambda row: (row.record_id, row.sha256))
+    return {key: sorted(group, key=lambda row: (-_score(row), row.id))[:MOST_THINGS] for key, group in grouped}
+
+
+def _pictures(connection: sa.Connection, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return the hashes of the pictures of records."""
+    query = sa.select(media.c.record_id, media.c.sha256).where(
+        queries.among(media.c.record_id, ids), media.c.state == "fetched", media.c.sha256.is_not(None)
+    )
+    found: dict[str, set[str]] = {}
+    for record_id, sha256 in connection.execute(query):
+        found.setdefault(record_id, set()).add(sha256)
+    return found
+
+
+def _score(row: sa.Row[Any]) -> float:
+    return float(row.score if row.label_score is None else row.label_score)
+
+
+def thing_of(row: sa.Row[Any], date: DateRange | None, table: ClassTable) -> Thing:
+    """Return a detection as a node of the graph."""
+    box = (row.x, row.y, row.width, row.height)
+    return Thing(row.id, row.label, _score(row), box, row.mask, weight(row.label, date, table))
+
+
+def date_of(row: sa.Row[Any]) -> DateRange | None:
+    """Return a record's years, which the time context has written; None where there are none."""
+    known = sorted(year for year in (row.year_from, row.year_to) if year is not None)
+    if len(known) == 2:
+        return DateRange(known[0], known[1])
+    return DateRange(row.year_from, row.year_to) if known else None
+
+
+def _relate(
+    record_id: str, things: list[Thing], table: ClassTable, plausibility: Plausibility | None, tally: _Tally
+) -> list[Relation]:
+    try:
+        return relate(things, table, plausibility)
+    except InputError as error:
+        tally.bad_masks += 1
+        if len(tally.examples) < EXAMPLES_KEPT:
+            tally.examples.append(f"{record_id}: {error}")
+        return relate([dataclasses.replace(thing, mask=None) for thing in things], table, plausibility)
+
+
+def _edge(relation: Relation) -> dict[str, Any]:
+    return {
+        "subject_id": relation.subject,
+        "predicate": relation.predicate,
+        "object_id": relation.object,
+        "score": relation.score,
+        "reason": relation.reason,
+        "version": RELATE_VERSION,
+    }
+
+
+def _subject_row(record_id: str, sha256: str, rank: int, subject: Subject) -> dict[str, Any]:
+    return {
+        "record_id": record_id,
+        "sha256": sha256,
+        "rank": rank,
+        "notation": subject.notation,
+        "wikidata": subject.wikidata,
+        "label": subject.label,
+        "score": subject.score,
+        "reason": subject.reason,
+        "evidence": dict(subject.evidence),
+        "version": RANK_VERSION,
+    }
