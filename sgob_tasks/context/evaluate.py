@@ -1,19 +1,18 @@
-"""What time context is worth: average precision before and after it, on pictures with known boxes and dates."""
+"""What context is worth: average precision before and after it, on pictures with known boxes and dates."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.context.dates import DateRange, parse_date
-from sgob_tasks.context.time_context import Seen, correct_picture
+from sgob_tasks.context.coco_pictures import Picture, pictures_of, read_json
+from sgob_tasks.context.picture_context import ContextModels, correct_with_context
+from sgob_tasks.context.time_context import Correction
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.evaluation.average_precision import evaluate
-from sgob_tasks.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,13 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Corrected:
-    """A COCO result, what the context makes of it (None: nothing is left), and how it changed."""
+class Corrected:
+    """A COCO result, what the context makes of it (None: nothing is left), how it changed, and why."""
 
     before: dict[str, Any]
     after: dict[str, Any] | None
     change: str
+    correction: Correction
 
 
 def evaluate_with_context(
@@ -82,8 +82,8 @@ def evaluate_with_context(
     Raises:
         InputError: a file or a field does not fit.
     """
-    truth = _read(ground_truth, "ground truth", dict)
-    corrected = _corrected(ground_truth, results, classes or ClassTable.load(), None)
+    truth = read_json(ground_truth, "ground truth", dict)
+    corrected = corrections(ground_truth, results, ContextModels(classes or ClassTable.load()))
     images = [image["id"] for image in truth.get("images", ())]
     tricky = [image["id"] for image in truth.get("images", ()) if image.get("anachronistic")]
     return {"all": _compare(truth, corrected, images), "anachronistic": _compare(truth, corrected, tricky)}
@@ -95,100 +95,57 @@ def corrected_results(
     classes: ClassTable | None = None,
     *,
     known: Collection[str] | None = None,
+    models: ContextModels | None = None,
 ) -> list[dict[str, Any]]:
-    """Return COCO results as time context makes them: as they are published.
+    """Return COCO results as the context makes them: as they are published.
 
     Args:
         ground_truth: as for ``evaluate_with_context``.
         results: the detector's.
         classes: bounds and look-alikes; by default the package's.
         known: names of the classes that the detector knows; None for all categories of the data set.
+        models: what corrects them instead of ``classes`` alone.
 
     Raises:
         InputError: a file or a field does not fit.
     """
-    corrected = _corrected(ground_truth, results, classes or ClassTable.load(), known)
+    corrected = corrections(ground_truth, results, models or ContextModels(classes or ClassTable.load()), known)
     return [one.after for one in corrected if one.after is not None]
 
 
-def _corrected(
+def corrections(
     ground_truth: Path | Mapping[str, Any],
     results: Path | Sequence[dict[str, Any]],
-    classes: ClassTable,
-    known: Collection[str] | None,
-) -> list[_Corrected]:
-    truth_name = str(ground_truth) if isinstance(ground_truth, Path) else "ground truth"
-    truth = _read(ground_truth, "ground truth", dict)
-    found = _read(results, "results", list)
-    names = {category["id"]: str(category["name"]) for category in truth.get("categories", ())}
-    dates = {image["id"]: _date(image, truth_name) for image in truth.get("images", ())}
-    by_image: dict[Any, list[dict[str, Any]]] = {}
-    for place, entry in enumerate(found):
-        _check(entry, f"[{place}]", str(results) if isinstance(results, Path) else "results", names, dates)
-        by_image.setdefault(entry["image_id"], []).append(entry)
-    return [
-        one for image, entries in by_image.items() for one in _correct(entries, dates[image], names, classes, known)
-    ]
+    models: ContextModels,
+    known: Collection[str] | None = None,
+) -> list[Corrected]:
+    """Correct COCO results picture by picture.
+
+    Args:
+        ground_truth: as for :func:`evaluate_with_context`; ``title`` and ``description`` of its images are read too.
+        results: the detector's.
+        models: what corrects them.
+        known: names of the classes that the detector knows; None for all categories of the data set.
+
+    Raises:
+        InputError: a file or a field does not fit.
+    """
+    return [one for picture in pictures_of(ground_truth, results, known) for one in _correct(picture, models)]
 
 
-def _correct(
-    entries: Sequence[dict[str, Any]],
-    date: DateRange | None,
-    names: Mapping[Any, str],
-    classes: ClassTable,
-    known: Collection[str] | None,
-) -> Iterator[_Corrected]:
-    numbers = {name: number for number, name in names.items()}
-    allowed = frozenset(numbers) if known is None else frozenset(numbers) & frozenset(known)
-    seen = [
-        Seen(names[e["category_id"]], float(e["score"]), e.get("candidates") or {}, tuple(e["bbox"])) for e in entries
-    ]
-    corrections = correct_picture(seen, date, classes, allowed)
-    for entry, correction in zip(entries, corrections, strict=True):
+def _correct(picture: Picture, models: ContextModels) -> Iterator[Corrected]:
+    found = correct_with_context(picture.seen, picture.work, models, picture.known)
+    for entry, correction in zip(picture.entries, found, strict=True):
         if correction.label is None:
-            yield _Corrected(entry, None, "removed")
+            yield Corrected(entry, None, "removed", correction)
             continue
-        number = numbers[correction.label]
+        number = picture.numbers[correction.label]
         kept = "rescored" if correction.reason else ""
         change = kept if number == entry["category_id"] else "relabelled"
-        yield _Corrected(entry, {**entry, "category_id": number, "score": correction.label_score}, change)
+        yield Corrected(entry, {**entry, "category_id": number, "score": correction.label_score}, change, correction)
 
 
-def _read(value: Any, name: str, kind: type) -> Any:
-    if isinstance(value, Path):
-        try:
-            value, name = json.loads(value.read_text("utf-8")), str(value)
-        except (OSError, ValueError) as error:
-            raise InputError(value, "file", str(error), "cannot be read as JSON") from error
-    if not isinstance(value, kind) and not (kind is list and isinstance(value, Sequence)):
-        raise InputError(name, "document", type(value).__name__, f"must be a {kind.__name__}")
-    return value
-
-
-def _date(image: Mapping[str, Any], source: str) -> DateRange | None:
-    first, last = image.get("year_from"), image.get("year_to")
-    if first is None and last is None:
-        return None
-    stated = parse_date(image.get("date_text"))
-    try:
-        return DateRange(first, last, stated is not None and stated.circa)
-    except (ValueError, TypeError) as error:
-        raise InputError(source, f"images[id={image['id']}], year_from, year_to", (first, last), str(error)) from error
-
-
-def _check(entry: Mapping[str, Any], place: str, source: str, names: Mapping[Any, str], dates: Collection[Any]) -> None:
-    for field in ("image_id", "category_id", "score", "bbox"):
-        if field not in entry:
-            raise InputError(source, f"{place}.{field}", None, "is missing")
-    if entry["category_id"] not in names:
-        raise InputError(source, f"{place}.category_id", entry["category_id"], "is the id of no category")
-    if entry["image_id"] not in dates:
-        raise InputError(source, f"{place}.image_id", entry["image_id"], "is the id of no picture")
-    if not isinstance(entry["bbox"], list | tuple) or len(entry["bbox"]) != 4:
-        raise InputError(source, f"{place}.bbox", entry["bbox"], "must be [x, y, width, height]")
-
-
-def _compare(truth: dict[str, Any], corrected: Sequence[_Corrected], images: Collection[Any]) -> Comparison:
+def _compare(truth: dict[str, Any], corrected: Sequence[Corrected], images: Collection[Any]) -> Comparison:
     shown = set(images)
     chosen = [one for one in corrected if one.before["image_id"] in shown]
     first = evaluate(truth, [one.before for one in chosen], image_ids=images)

@@ -1,4 +1,4 @@
-"""Applies the time context to the detections in the store."""
+"""Applies the context to the detections in the store: dates, bounds, time priors, language model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from sgob_tasks.context.dates import DateRange, parse_date, parse_title_date
-from sgob_tasks.context.time_context import Correction, Seen, correct_picture
+from sgob_tasks.context.evidence import Work
+from sgob_tasks.context.picture_context import ContextModels, correct_with_context
+from sgob_tasks.context.time_context import Correction, Seen
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.progress import track
 from sgob_tasks.store import detections as queries
 from sgob_tasks.store.tables import records
 
 EXAMPLES_KEPT = 10
-_COLUMNS = (records.c.id, records.c.title, records.c.date_text, records.c.year_from, records.c.year_to)
+_COLUMNS = (
+    records.c.id,
+    records.c.title,
+    records.c.description,
+    records.c.date_text,
+    records.c.year_from,
+    records.c.year_to,
+)
 
 
 @dataclass(frozen=True)
 class ContextCounts:
-    """What the time context did.
+    """What the context did.
 
     Attributes:
         records: records looked at.
@@ -68,7 +77,14 @@ class _Tally:
 def apply_time_context(
     engine: sa.Engine, scope: str | Collection[str] | None = None, classes: ClassTable | None = None
 ) -> ContextCounts:
-    """Fill the years of records from their dates, and label, label score and reason of their detections.
+    """Apply the bounds alone; see :func:`apply_context`."""
+    return apply_context(engine, ContextModels(classes or ClassTable.load()), scope)
+
+
+def apply_context(
+    engine: sa.Engine, models: ContextModels, scope: str | Collection[str] | None = None
+) -> ContextCounts:
+    """Fill the years of records from their dates, and label, score, reason, evidence and version of their detections.
 
     Everything is computed anew from what the detector said, so the result does not depend on earlier calls; only rows
     that differ are written. Records go page by page, each page in one transaction.
@@ -79,18 +95,17 @@ def apply_time_context(
 
     Args:
         engine: the store.
-        scope: a run id: the records of this run's batches, and those that wait for the context; a collection: the
-            records with these ids; None: all.
-        classes: bounds and look-alikes; by default the package's table.
+        models: what corrects the detections.
+        scope: a run id: the records of this run's batches, and those that wait for the context or were labelled with
+            other models; a collection: the records with these ids; None: all.
     """
-    classes = classes or ClassTable.load()
-    chosen = queries.context_scope(scope)
+    chosen = queries.context_scope(scope, models.version)
     with engine.connect() as connection:
         known = queries.model_classes(connection)
     tally = _Tally()
     pages = queries.record_pages(engine, _COLUMNS, chosen)
-    rows = itertools.chain.from_iterable(_pages_done(engine, pages, classes, known, tally))
-    for _ in track(rows, "Time context", queries.count_records(engine, chosen)):
+    rows = itertools.chain.from_iterable(_pages_done(engine, pages, models, known, tally))
+    for _ in track(rows, "Context", queries.count_records(engine, chosen)):
         tally.records += 1
     return ContextCounts(**{**vars(tally), "examples": tuple(tally.examples)})
 
@@ -98,51 +113,51 @@ def apply_time_context(
 def _pages_done(
     engine: sa.Engine,
     pages: Iterable[Sequence[sa.Row[Any]]],
-    classes: ClassTable,
+    models: ContextModels,
     known: Mapping[str, frozenset[str]],
     tally: _Tally,
 ) -> Iterator[Sequence[sa.Row[Any]]]:
     """Refine each page in a transaction of its own, and hand it on."""
     for page in pages:
         with engine.begin() as connection:
-            _refine(connection, page, classes, known, tally)
+            _refine(connection, page, models, known, tally)
         yield page
 
 
 def _refine(
     connection: sa.Connection,
     page: Sequence[sa.Row[Any]],
-    classes: ClassTable,
+    models: ContextModels,
     known: Mapping[str, frozenset[str]],
     tally: _Tally,
 ) -> None:
-    dates: dict[str, DateRange | None] = {}
+    works: dict[str, Work] = {}
     years: dict[str, tuple[int | None, int | None]] = {}
     for row in page:
-        date = dates[row.id] = _date_of(row, tally)
+        date = _date_of(row, tally)
+        works[row.id] = Work(row.title or "", row.description or "", date)
         if date is not None and (date.year_from, date.year_to) != (row.year_from, row.year_to):
             years[row.id] = (date.year_from, date.year_to)
     queries.save_years(connection, years)
     found = queries.detections_of(connection, [row.id for row in page])
     changes = []
+    version = models.version
     for (record_id, _, model_id), group in itertools.groupby(found, lambda r: (r.record_id, r.sha256, r.model_id)):
         rows = list(group)
         seen = [Seen(r.class_name, r.score, r.candidates, (r.x, r.y, r.width, r.height)) for r in rows]
-        for row, correction in zip(
-            rows, correct_picture(seen, dates[record_id], classes, known.get(model_id)), strict=True
-        ):
+        corrections = correct_with_context(seen, works[record_id], models, known.get(model_id))
+        for row, correction in zip(rows, corrections, strict=True):
             _count(row, correction, tally)
-            if (row.label, row.label_score, row.label_reason) != (
-                correction.label, correction.label_score, correction.reason,
-            ):  # fmt: skip
-                changes.append(
-                    {
-                        "key": row.id,
-                        "new_label": correction.label,
-                        "new_score": correction.label_score,
-                        "new_reason": correction.reason,
-                    }
-                )
+            new = {
+                "label": correction.label,
+                "score": correction.label_score,
+                "reason": correction.reason,
+                "evidence": correction.evidence,
+                "version": version,
+            }
+            old = (row.label, row.label_score, row.label_reason, row.label_evidence, row.context_version)
+            if old != tuple(new.values()):
+                changes.append({"key": row.id} | {f"new_{name}": value for name, value in new.items()})
     queries.save_corrections(connection, changes)
     tally.changed += len(years) + len(changes)
 

@@ -2,10 +2,15 @@
 
 The score of class c for a box in a picture of a given date becomes ``score(c) * W(c, date)``:
 
-- timeless classes, and dates that are not known: W = 1, nothing changes;
-- hard bounds: W = 0 if the class first appeared after the last possible year of the picture, else 1. A wide range of
-  dates therefore filters less: only its end counts, ten years more where the date is "ca.";
+- timeless classes, and dates that are not known or have no end: W = 1, nothing changes;
+- hard bounds: W = 0 if the class first appeared after the last possible year of the picture, else 1. The last possible
+  year is the end of the date's range and its margin (``DateRange.margin_years``: 0 for years that are stated, 10 for
+  "about", 20 for "perhaps", a quarter of a long range), so an uncertain date filters less;
 - soft bounds, whose year is uncertain: W falls from 1 to ``SOFT_FLOOR`` over the century before the class appeared.
+
+W is not the share of the range in which the class existed: a bicycle in a picture of "the 19th century" is no reason to
+believe the detector less, it is one to believe that the picture is of the later part. Within a period only the learned
+priors (``time_priors``) weigh, and they are bounded.
 
 What a hard bound takes away is not lost: the box shows something. Its score goes to the look-alikes of the impossible
 class that were possible, in proportion to the box's own candidate scores; where the detector scored none of them, to
@@ -20,12 +25,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sgob_tasks.context.dates import DateRange
 from sgob_tasks.detection.classes import HARD, SOFT, ClassTable
-
-CIRCA_MARGIN_YEARS = 10
-"""Years by which a picture dated "ca." may be younger than it says."""
 
 SOFT_FLOOR = 0.3
 SOFT_RAMP_YEARS = 100
@@ -44,11 +47,14 @@ class Correction:
         label: class after context; None where nothing is left of the detection (see ``reason``).
         label_score: score after context; 0 where the label is None.
         reason: a sentence that says why label or score differ from the detector's; None where they do not.
+        evidence: what each kind of evidence said of the box, as JSON values (see ``picture_context``); None where only
+            the bounds were asked.
     """
 
     label: str | None
     label_score: float
     reason: str | None = None
+    evidence: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,7 @@ def weight(name: str, date: DateRange | None, table: ClassTable) -> float:
     entry = table.get(name)
     if entry is None or entry.first_appearance_year is None or date is None or date.year_to is None:
         return 1.0
-    latest = date.year_to + (CIRCA_MARGIN_YEARS if date.circa else 0)
-    too_early_by = entry.first_appearance_year - latest
+    too_early_by = entry.first_appearance_year - (date.year_to + date.margin_years)
     if too_early_by <= 0:
         return 1.0
     if entry.filter == HARD:
@@ -75,6 +80,31 @@ def weight(name: str, date: DateRange | None, table: ClassTable) -> float:
     if entry.filter == SOFT:
         return 1.0 - (1.0 - SOFT_FLOOR) * min(too_early_by / SOFT_RAMP_YEARS, 1.0)
     return 1.0
+
+
+def possible_scores(
+    class_name: str,
+    score: float,
+    candidates: Mapping[str, float],
+    date: DateRange | None,
+    table: ClassTable,
+    known: Collection[str] | None = None,
+) -> dict[str, float]:
+    """Return the class scores of a box as the bounds leave them, without the classes that are impossible.
+
+    Where the box's own class was possible, the others' scores are only weighed: nothing is added to any class, so that
+    its label and score stay. The arguments are those of :func:`correct`.
+    """
+    scores = {name: value for name, value in candidates.items() if known is None or name in known}
+    scores[class_name] = score
+    weights = {name: weight(name, date, table) for name in scores}
+    possible = {name: value * weights[name] for name, value in scores.items() if weights[name] > 0.0}
+    if weights[class_name] == 1.0 or date is None:
+        return possible
+    for name in [name for name in scores if weights[name] == 0.0]:
+        for heir, share in _heirs(name, scores, date, table, known).items():
+            possible[heir] = possible.get(heir, 0.0) + scores[name] * share
+    return possible
 
 
 def correct(
@@ -97,29 +127,21 @@ def correct(
     """
     if weight(class_name, date, table) == 1.0 or date is None:
         return Correction(class_name, score)
-    scores = {name: value for name, value in candidates.items() if known is None or name in known}
-    scores[class_name] = score
-    weights = {name: weight(name, date, table) for name in scores}
-    corrected = {name: value * weights[name] for name, value in scores.items()}
-    for name in [name for name in scores if weights[name] == 0.0]:
-        for heir, share in _heirs(name, scores, date, table, known).items():
-            corrected[heir] = corrected.get(heir, 0.0) + scores[name] * share
-    possible = {name: value for name, value in corrected.items() if weights.get(name, 1.0) > 0.0}
-    why = _why(class_name, date, table)
+    possible = possible_scores(class_name, score, candidates, date, table, known)
+    why = why_not(class_name, date, table)
     if not possible:
         return Correction(None, 0.0, f"{why}; it resembles no class that was possible then; removed")
     label = min(possible, key=lambda name: (-possible[name], name))
     label_score = min(possible[label], 1.0)
     if label == class_name:
         return Correction(label, label_score, f"{why}; score lowered")
-    resembles = label in table[class_name].look_alikes
-    return Correction(
-        label,
-        label_score,
-        f"{why}; relabelled {label}, which it resembles"
-        if resembles
-        else f"{why}; relabelled {label}, the next best class",
-    )
+    return Correction(label, label_score, f"{why}; relabelled {label}, {in_words(label, class_name, table)}")
+
+
+def in_words(label: str, class_name: str, table: ClassTable) -> str:
+    """Return how a new label stands to the detector's class."""
+    resembles = class_name in table and label in table[class_name].look_alikes
+    return "which it resembles" if resembles else "the next best class"
 
 
 def _heirs(
@@ -138,7 +160,8 @@ def _heirs(
     return {look_alikes[0]: 1.0} if look_alikes else {}
 
 
-def _why(name: str, date: DateRange, table: ClassTable) -> str:
+def why_not(name: str, date: DateRange, table: ClassTable) -> str:
+    """Return in words why a class does not fit a date."""
     year = table[name].first_appearance_year
     verb = "appeared" if table[name].filter == HARD else "probably appeared"
     return f"{name} {verb} in {year}; the picture is dated {date}"
@@ -170,6 +193,12 @@ def correct_picture(
         known: the model's classes, None for every class of the table.
     """
     corrections = [correct(seen.class_name, seen.score, seen.candidates, date, table, known) for seen in detections]
+    return without_doubles(detections, corrections)
+
+
+def without_doubles(detections: Sequence[Seen], corrections: Sequence[Correction]) -> list[Correction]:
+    """Take the label from the lower of two boxes that have come to say the same of the same place."""
+    corrections = list(corrections)
     by_score = sorted(range(len(detections)), key=lambda place: (-corrections[place].label_score, place))
     kept: list[int] = []
     for place in by_score:

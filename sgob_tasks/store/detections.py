@@ -1,4 +1,4 @@
-"""Queries on detections: what inference brings, and what the time context reads and writes."""
+"""Queries on detections: what inference brings, and what the context reads and writes."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def share_detections(engine: sa.Engine, model_id: str | None = None) -> int:
         return len(connection.execute(statement.returning(d.id)).all())
 
 
-_CONTEXT = frozenset({"label", "label_score", "label_reason"})
+_CONTEXT = frozenset({"label", "label_score", "label_reason", "label_evidence", "context_version"})
 
 
 def model_classes(connection: sa.Connection) -> dict[str, frozenset[str]]:
@@ -254,13 +254,14 @@ def model_classes(connection: sa.Connection) -> dict[str, frozenset[str]]:
     return {str(key): frozenset(map(str, names)) for key, names in rows if isinstance(names, list)}
 
 
-def context_scope(scope: str | Collection[str] | None) -> sa.ColumnElement[bool]:
-    """Return the condition for the records that time context has to look at.
+def context_scope(scope: str | Collection[str] | None, version: str | None = None) -> sa.ColumnElement[bool]:
+    """Return the condition for the records that the context has to look at.
 
     Args:
         scope: a run id: those that show a picture of a batch of this run, and those whose detections still wait for
             the context or whose date is new (the harvest empties the years of a record whose date has changed); a
             collection: exactly the records with these ids; None: every record.
+        version: with a run id: also those with a detection that another version of the context has labelled.
     """
     if scope is None:
         return sa.true()
@@ -278,6 +279,7 @@ def context_scope(scope: str | Collection[str] | None) -> sa.ColumnElement[bool]
         sa.or_(
             sa.and_(d.label.is_(None), d.label_reason.is_(None)),
             sa.and_(records.c.year_from.is_(None), records.c.year_to.is_(None)),
+            *([] if version is None else [d.context_version.is_distinct_from(version)]),
         ),
     )
     return sa.or_(in_run, waits)
@@ -331,7 +333,8 @@ def save_corrections(connection: sa.Connection, changes: Sequence[Mapping[str, A
 
     Args:
         connection: inside a transaction.
-        changes: ``{"key": id, "new_label", "new_score", "new_reason"}`` of each detection that changes.
+        changes: ``{"key": id, "new_label", "new_score", "new_reason", "new_evidence", "new_version"}`` of each
+            detection that changes.
     """
     if changes:
         connection.execute(
@@ -341,6 +344,8 @@ def save_corrections(connection: sa.Connection, changes: Sequence[Mapping[str, A
                 label=sa.bindparam("new_label"),
                 label_score=sa.bindparam("new_score"),
                 label_reason=sa.bindparam("new_reason"),
+                label_evidence=sa.bindparam("new_evidence"),
+                context_version=sa.bindparam("new_version"),
             ),
             list(changes),
         )
