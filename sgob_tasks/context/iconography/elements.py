@@ -43,6 +43,8 @@ class Evidence:
 
     def shows(self, choice: Choice) -> float:
         """Return the probability that the picture shows one of several elements, taken as independent."""
+        if len(choice) == 1:
+            return self.elements.get(choice[0], 0.0)
         missing = 1.0
         for element in choice:
             missing *= 1.0 - self.elements.get(element, 0.0)
@@ -130,6 +132,7 @@ def backgrounds() -> Mapping[str, float]:
     return shares
 
 
+@functools.lru_cache(maxsize=4096)
 def background(choice: Choice) -> float:
     """Return the share of pictures of other subjects that show one of several elements."""
     shares, missing = backgrounds(), 1.0

@@ -22,7 +22,7 @@ VERSION = "iconography-1"
 MIN_SCORE = 0.05
 """Subjects below this are not worth a line."""
 MOST_SUBJECTS = 5
-SHRINK = 0.75
+SHRINK = 0.9
 """Exponent on what is seen: clues are not independent. Chosen on painted training scenes (docs/context.md)."""
 OTHER_SUBJECTS = ((1600, 0.55), (1800, 0.75), (9999, 0.93))
 """Until this year, this share of pictures shows none of the subjects known here: an estimate."""
@@ -112,11 +112,11 @@ def rank_evidence(
     none = _none(date)
     candidates = _candidates(evidence, named, told, 1.0 - none, titled, known)
     best = _group(candidates)
-    unnamed = sum(one.mass for one in best if not one.named)
-    unnamed += none
+    everything = none + sum(one.mass for one in best)
+    named_mass = sum(one.mass for one in best if one.named)
     subjects = []
     for one in best:
-        score = one.mass / (unnamed + (one.mass if one.named else 0.0))
+        score = one.mass / (everything - named_mass + one.mass if one.named else everything)
         if score >= min_score:
             subjects.append(_subject(one, score))
     subjects.sort(key=lambda subject: (-subject.score, subject.notation))

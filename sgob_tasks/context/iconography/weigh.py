@@ -13,6 +13,7 @@ that are not listed for a subject appear in it as often as anywhere (theta = b) 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ ATTRIBUTES_SHOWN = 2.5
 RELATED, RELATED_ANYWAY = 0.85, 0.4
 """How often a relation of a scene holds where both its things are there: in the scene, and in any picture."""
 HELD, HELD_ANYWAY = 0.6, 0.4
+FOUND = 0.3
+"""From this probability on, an element is told as found."""
 MOST = 100.0
 """Largest ratio that one element can bring: a class may be mistaken."""
 TITLE, DESCRIPTION = 2500.0, 60.0
@@ -109,14 +112,24 @@ def _element(
     choice: Choice, theta: float, evidence: Evidence, known: Collection[str], least: float = 0.0
 ) -> Iterator[Clue]:
     p = evidence.shows(choice)
-    if p == 0.0 and not any(element in known for element in choice):
-        return
+    if p > 0.0:
+        odds = _odds(p, choice, theta, least)
+        yield Clue("element", evidence.which(choice), odds, p >= FOUND)
+    elif any(element in known for element in choice):
+        yield _missing(choice, theta, least)
+
+
+@functools.lru_cache(maxsize=4096)
+def _missing(choice: Choice, theta: float, least: float) -> Clue:
+    return Clue("element", choice_text(choice), _odds(0.0, choice, theta, least), False)
+
+
+def _odds(p: float, choice: Choice, theta: float, least: float) -> float:
     base = max(background(choice), least)
+    recall = RECALL if theta in {REQUIRED, EXCLUDED} else RECALL_TYPICAL
     if theta > EXCLUDED:
         theta = max(theta, base)  # listed elements are not rarer than in any picture
-    what = evidence.which(choice) if p > 0 else choice_text(choice)
-    recall = RECALL if theta in {REQUIRED, EXCLUDED} else RECALL_TYPICAL
-    yield Clue("element", what, math.log(ratio(p, theta, base, recall)), p >= 0.3)
+    return math.log(ratio(p, theta, base, recall))
 
 
 def name_clues(notations: Collection[str], title: Collection[Mention], description: Collection[Mention],

@@ -42,6 +42,7 @@ _NOT_HELD = {
     "umbrella",
 }
 _LONG = {"lance", "banner", "crozier", "sword", "arrow", "palm", "trumpet", "baseball bat", "skis", "scroll", "lily"}
+_BROAD = {"banner", "palm", "lily"}
 _PARTS = {"hands", "horn"}
 
 
@@ -56,6 +57,7 @@ class Role:
         holdable: a hand can hold it.
         carried: it can be carried on shoulder, arm or back.
         long: it is long and thin, so its box reaches far beyond the hand.
+        broad: long, but its box is no mere line's: what of it is beside the holder is there by itself.
         seat, support, vessel: one can sit on it, stand (a thing can stand) on it, be inside it.
         trampled: saints and angels stand on it in triumph.
         part: it is a part of a body.
@@ -68,6 +70,7 @@ class Role:
     holdable: bool = False
     carried: bool = False
     long: bool = False
+    broad: bool = False
     seat: bool = False
     support: bool = False
     vessel: bool = False
@@ -100,6 +103,7 @@ def _role(entry: ArtClass) -> Role:
         holdable=(kind in _HOLDABLE_KINDS or name in _HELD_TOO) and name not in _NOT_HELD,
         carried=name in _CARRIED,
         long=name in _LONG,
+        broad=name in _BROAD,
         seat=name in _SEATS,
         support=name in _SUPPORTS,
         vessel=name in _VESSELS,

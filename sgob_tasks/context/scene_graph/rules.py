@@ -121,7 +121,8 @@ def _holds(pair: Pair) -> Fit:
             * ramp(m.top, 0.85, 0.6)
             * ramp(m.foot, 0.05, 0.25)
         )
-        if slant(pair.b.box) < 3:  # a broad thing that reaches the ground beside somebody stands there by itself
+        lies = m.top > 0.5 and slant(pair.b.box) < 3
+        if pair.role_b.broad or lies:  # what reaches the ground beside somebody stands or lies there by itself
             score *= max(ramp(m.foot, 0.98, 0.85), ramp(m.inside, 0.4, 0.75))
     else:
         beside = max(-m.x, m.x - 1.0, 0.0)
