@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from sgob_tasks.detection.data.batches import Batches, prefetch
-from sgob_tasks.detection.parameters import LOSSES, TrainingParameters
+from sgob_tasks.detection.data.batches import prefetch
 from sgob_tasks.detection.training import distributed
 from sgob_tasks.detection.training.checkpoint import TrainingState, load_checkpoint, restore, save_checkpoint
 from sgob_tasks.detection.training.health import Health
+from sgob_tasks.detection.training.protocols import LoopParameters, Parts
 from sgob_tasks.detection.training.report import Report
 from sgob_tasks.detection.training.schedule import learning_rate, progress
 from sgob_tasks.detection.training.stages import stage_at
-from sgob_tasks.detection.training.step import TrainingStep
+from sgob_tasks.detection.training.update import AccumulatedStep
 from sgob_tasks.errors import InputError
 
 Scores = dict[str, float | None]
@@ -57,19 +56,17 @@ class Training:
     def __init__(
         self,
         folder: Path,
-        step: TrainingStep,
-        batches: Batches,
-        parameters: TrainingParameters,
+        step: AccumulatedStep,
+        batches: Parts,
+        parameters: LoopParameters,
         ranks: distributed.Ranks,
         started: float,
     ) -> None:
         self._checkpoints, self._results = folder / "checkpoints", folder / "results"
         self._step, self._batches, self._parameters, self._ranks = step, batches, parameters, ranks
-        self._fingerprint: dict[str, Any] = {
-            "config": json.loads(json.dumps(step.model.config.to_json())),
+        self._fingerprint: dict[str, Any] = step.fingerprint | {
             "optimizer": parameters.optimizer_name,
             "global_batch_size": parameters.global_batch(ranks.size),
-            "mask_loss": step.masks,
             "seed": parameters.seed,
         }
         self._layout = [ranks.size, parameters.pictures_at_once]
@@ -125,7 +122,7 @@ class Training:
         There each rank's batch norm has seen other pictures. Their mean is written: as its statistics change linearly,
         going on from the mean ends where the mean of going on from each would.
         """
-        statistics = self._step.model.averaged_weights
+        statistics = self._step.averaged_weights
         sums, means = [], {}
         if self._part:
             with distributed.waiting("sums"):
@@ -165,7 +162,7 @@ class Training:
             return True
         parameters, ranks = self._parameters, self._ranks
         highest = parameters.highest_learning_rate(parameters.global_batch(ranks.size))
-        report = Report(self._results, ranks.leads, parameters.log_interval_s, self.step)
+        report = Report(self._results, ranks.leads, parameters.log_interval_s, self.step, self._step.losses)
         health = Health(parameters.divergence_factor)
         saved_at = elapsed = self.elapsed_s
         stop, done = False, self._done(elapsed)
@@ -183,7 +180,7 @@ class Training:
                 rate *= self._batches.share(self.step)  # of a smaller batch every picture weighs as much as of a whole
                 update = self._step.apply(rate, self.elapsed_s, wants_to_stop())
                 self.step, self._part = self.step + 1, 0
-                losses = dict(zip(LOSSES, map(float, update.losses), strict=True))
+                losses = dict(zip(self._step.losses, map(float, update.losses), strict=True))
                 health.check(self.step, losses, 0.0 if self._step.scaled else update.gradient_norm, rate)
                 elapsed, stop = update.elapsed_s, update.stop
                 done = self._done(elapsed)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from sgob_tasks.detection.files import write_durably
 from sgob_tasks.detection.parameters import LOSSES
 from sgob_tasks.detection.training.noise import NoiseScale
-from sgob_tasks.detection.training.step import Update
+from sgob_tasks.detection.training.update import Update
 
 
 def say(text: str) -> None:
@@ -56,9 +56,13 @@ class Report:
         active: False writes nothing, for all ranks but the first.
         interval_s: seconds between two lines.
         step: steps done before; what an earlier job has written about later ones is dropped.
+        losses: names of an update's losses.
     """
 
-    def __init__(self, folder: Path, active: bool, interval_s: float, step: int) -> None:
+    def __init__(
+        self, folder: Path, active: bool, interval_s: float, step: int, losses: tuple[str, ...] = LOSSES
+    ) -> None:
+        self._losses = losses
         self._folder, self._active, self._interval_s = folder, active, interval_s
         self._updates: list[Update] = []
         self._last = self._began = time.monotonic()
@@ -120,7 +124,7 @@ class Report:
         entry["seconds_per_step"] = round((now - self._last) / len(self._updates), 4)
         entry["pictures_per_s"] = round(pictures / (now - self._last), 3)
         entry["loss"] = round(float(mean.sum()), 5)
-        entry["losses"] = {name: round(float(value), 5) for name, value in zip(LOSSES, mean, strict=True)}
+        entry["losses"] = {name: round(float(value), 5) for name, value in zip(self._losses, mean, strict=True)}
         self._append("metrics.jsonl", entry)
         scalars = {f"loss/{name}": value for name, value in entry["losses"].items()}
         scalars |= {name: entry[name] for name in ("loss", "learning_rate", "gradient_norm", "pictures_per_s")}
