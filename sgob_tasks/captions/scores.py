@@ -127,7 +127,7 @@ def rouge_l(captions: Sequence[Sequence[str]], references: Sequence[Sequence[Seq
 
 
 @dataclass(frozen=True)
-class _Weighted:
+class Weighted:
     """TF-IDF weights of a text's n-grams by their length, the vectors' norms, and the number of two-word n-grams."""
 
     weights: tuple[dict[tuple[str, ...], float], ...]
@@ -140,15 +140,19 @@ class CiderD:
 
     Args:
         references: words of one or more references for each picture.
+
+    Attributes:
+        references: their weights, picture by picture.
     """
 
     def __init__(self, references: Sequence[Sequence[Sequence[str]]]) -> None:
         counted = [[ngrams(other) for other in others] for others in references]
         self._frequency = Counter(ngram for others in counted for ngram in set().union(*others))
         self._log_pictures = math.log(float(max(1, len(references))))
-        self._references = [[self._weigh(other) for other in others] for others in counted]
+        self.references = [[self.weigh(other) for other in others] for others in counted]
 
-    def _weigh(self, counts: Ngrams) -> _Weighted:
+    def weigh(self, counts: Ngrams) -> Weighted:
+        """Return the TF-IDF weights of a text's n-grams."""
         weights: tuple[dict[tuple[str, ...], float], ...] = tuple({} for _ in range(LONGEST))
         length = 0
         for ngram, count in counts.items():
@@ -156,20 +160,27 @@ class CiderD:
             weights[len(ngram) - 1][ngram] = count * (self._log_pictures - seen)
             length += count if len(ngram) == 2 else 0  # COCO's code measures a text by its pairs of words
         norms = tuple(math.sqrt(sum(weight**2 for weight in part.values())) for part in weights)
-        return _Weighted(weights, norms, length)
+        return Weighted(weights, norms, length)
 
     def score(self, place: int, words: Sequence[str]) -> float:
         """Return CIDEr-D of a caption for the picture at ``place``."""
-        caption = self._weigh(ngrams(words))
-        others = self._references[place]
+        return self._against(place, self.weigh(ngrams(words)))
+
+    def _against(self, place: int, caption: Weighted) -> float:
+        others = self.references[place]
         return 10.0 * sum(_similarity(caption, other) for other in others) / len(others)
+
+    def everywhere(self, words: Sequence[str]) -> Floats:
+        """Return CIDEr-D of one and the same caption for every picture, ``[P]``."""
+        caption = self.weigh(ngrams(words))
+        return np.asarray([self._against(place, caption) for place in range(len(self.references))], np.float64)
 
     def scores(self, captions: Sequence[Sequence[str]]) -> Floats:
         """Return CIDEr-D of each picture's caption, ``[P]``."""
         return np.asarray([self.score(place, words) for place, words in enumerate(captions)], np.float64)
 
 
-def _similarity(caption: _Weighted, reference: _Weighted) -> float:
+def _similarity(caption: Weighted, reference: Weighted) -> float:
     total = 0.0
     parts = zip(caption.weights, reference.weights, caption.norms, reference.norms, strict=True)
     for own, theirs, own_norm, their_norm in parts:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.cluster.shell import CommandResult, TransferReport, Transport, combine, repeatable, split
-from sgob_tasks.cluster.sites.site import KINDS, Resources, Site, override
+from sgob_tasks.cluster.sites.site import ARRAYS, KINDS, Resources, Site, override
 from sgob_tasks.cluster.slurm import (
     accounting_command,
     check_name,
@@ -43,6 +43,8 @@ RESULT_FOLDERS = ("results", "done", "logs")
 OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "infer": ("results/{index:04d}.jsonl", "results/{index:04d}.summary.json"),
     "train": ("results/summary.json",),
+    "train_captions": ("results/summary.json",),
+    "generate_captions": ("results/{index:04d}.jsonl", "results/{index:04d}.summary.json"),
     "check": ("results/check.json",),
     "install": ("results/installed.json",),
     "selftest": ("results/rank-0.json",),
@@ -83,8 +85,10 @@ class Job:
             raise InputError("job", "key", self.key, "is longer than 100 characters")
         if self.kind not in KINDS:
             raise InputError(f"job {self.key}", "kind", self.kind, f"is none of {', '.join(KINDS)}")
-        if self.tasks < 1 or (self.kind != "infer" and self.tasks != 1):
-            raise InputError(f"job {self.key}", "tasks", self.tasks, "has to be 1, or more for inference")
+        if self.tasks < 1 or (not self.array and self.tasks != 1):
+            raise InputError(
+                f"job {self.key}", "tasks", self.tasks, "has to be 1, or more for inference and for captions"
+            )
         if self.outputs is None:
             object.__setattr__(self, "outputs", OUTPUTS[self.kind])
         for name in self.outputs or ():
@@ -94,8 +98,8 @@ class Job:
 
     @property
     def array(self) -> bool:
-        """Whether it is a Slurm array; inference always is, be it of one task."""
-        return self.kind == "infer"
+        """Whether it is a Slurm array; inference and the making of captions always are, be it of one task."""
+        return self.kind in ARRAYS
 
     @property
     def indices(self) -> tuple[int, ...]:

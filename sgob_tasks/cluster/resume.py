@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sgob_tasks.cluster.jobdir import Checkpoint, Job
-from sgob_tasks.cluster.sites.site import Site
+from sgob_tasks.cluster.sites.site import TRAININGS, Site
 from sgob_tasks.cluster.verdict import JobVerdict, Outcome
 
 
@@ -49,7 +49,7 @@ def next_step(
     if verdict.outcome is Outcome.SUCCEEDED or not verdict.rerun:
         return NextStep((), verdict.reason, dict(details))
     progress = now is not None and now != before
-    if verdict.outcome is Outcome.RESUME and job.kind == "train":
+    if verdict.outcome is Outcome.RESUME and job.kind in TRAININGS:
         if not progress:
             failures += 1
     elif verdict.outcome is Outcome.FAILED:

@@ -25,7 +25,9 @@ from sgob_tasks.errors import InputError
 __all__ = ["TEMPLATES", "Resources", "Site", "load_site", "make_site", "override", "site_file", "site_layers"]
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "hpc_templates"
-KINDS = ("train", "infer", "check", "install", "selftest")
+KINDS = ("train", "infer", "train_captions", "generate_captions", "check", "install", "selftest")
+TRAININGS, ARRAYS = ("train", "train_captions"), ("infer", "generate_captions")
+"""Kinds that go on from a checkpoint after their time, and kinds that are Slurm arrays, be it of one task."""
 _TABLES = ("train", "infer", "install", "selftest")
 _SELFTEST = Resources(tasks_per_node=2, time_limit_s=900)
 
@@ -122,7 +124,12 @@ class Site:
         if kind == "check":
             # As one inference task, for one minute: what it finds holds for the jobs that matter.
             return replace(self.infer, time_limit_s=60, warning_s=0, parallel_tasks=0)
-        return {"train": self.train, "infer": self.infer, "install": self.install, "selftest": self.selftest}[kind]
+        # (The caption generator is small; what suits the detector suits it.)
+        if kind in TRAININGS:
+            return self.train
+        if kind in ARRAYS:
+            return self.infer
+        return {"install": self.install, "selftest": self.selftest}[kind]
 
     def job_dir(self, key: str) -> str:
         """Return a job's directory on the cluster.

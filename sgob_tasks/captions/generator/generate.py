@@ -1,0 +1,150 @@
+"""``python -m sgob_tasks.captions.generator.generate JOBDIR --task I``: describe the pictures of one shard.
+
+Reads ``job.json``, the generator that it names and ``input/regions/<I>.jsonl`` (see ``regions``); where the generator
+wants the detector's features and there is no ``input/regions/<I>.npz``, they are pooled first, with the detector in
+``input/detector`` and the pictures that the lines name. Appends a line per picture to ``results/<I>.jsonl``; started
+again, it leaves out the pictures that have one. On SIGUSR1 it ends after the batch at hand with exit code 85, which
+means: start me again. The same pictures, generator and batch size give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sgob_tasks.captions.generator.parameters import Generation
+from sgob_tasks.captions.generator.pool import pool_shard
+from sgob_tasks.captions.generator.regions import Picture, read_pictures
+from sgob_tasks.detection.files import write_json
+from sgob_tasks.detection.infer import finished_pictures
+from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
+from sgob_tasks.errors import InputError, SgobError
+
+EXIT_FAILED, EXIT_WRONG_USE = 1, 2
+LOG_INTERVAL_S = 10.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit code."""
+    started = time.monotonic()
+    interruption = Interruption()
+    parser = argparse.ArgumentParser(prog="python -m sgob_tasks.captions.generator.generate", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder with job.json and input/regions/")
+    parser.add_argument("--task", type=int, required=True, metavar="I", help="number of the shard")
+    parsed = parser.parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        done = run(parsed.job, parsed.task, started, lambda: interruption.requested)
+    except InputError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WRONG_USE
+    except SgobError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_FAILED
+    return 0 if done else EXIT_CONTINUE
+
+
+def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = lambda: False) -> bool:
+    """Describe every picture of a shard that has no line yet, and write the shard's summary.
+
+    Args:
+        job: the job folder.
+        task: number of the shard.
+        started: ``time.monotonic()`` when the program began.
+        interrupted: asked before every batch.
+
+    Returns:
+        whether every picture has a line; False where it was interrupted before.
+
+    Raises:
+        InputError: the job's files do not fit.
+    """
+    from sgob_tasks.detection.parameters import read_parameters
+
+    parameters = read_parameters(job, Generation)
+    shard, path = job / "input" / "regions" / f"{task:04d}.jsonl", job / "results" / f"{task:04d}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wanted = {picture.sha256 for picture in read_pictures(shard)}
+    before = finished_pictures(path)
+    facts: dict[str, Any] = {}
+    if wanted - before:
+        facts = _describe_all(job, shard, parameters, path, before, interrupted)
+        if not facts.pop("complete"):
+            done = len(finished_pictures(path) & wanted)
+            _say(f"shard {task}: asked to make room; {done} of {len(wanted)} pictures are done")
+            return False
+    summary = {
+        "shard": task,
+        "count": len(wanted),
+        "done_before": len(wanted & before),
+        "seconds": round(time.monotonic() - started, 3),
+        **facts,
+    }
+    write_json(job / "results" / f"{task:04d}.summary.json", summary)
+    _say(f"shard {task}: {summary}")
+    return True
+
+
+def _describe_all(
+    job: Path, shard: Path, parameters: Generation, path: Path, before: set[str], interrupted: Callable[[], bool]
+) -> dict[str, Any]:
+    """Append a line for each picture that has none; return what was used, and whether it is complete."""
+    from sgob_tasks.captions.generator.decoding import Generator
+    from sgob_tasks.captions.generator.model_files import load_generator, weights_hash
+    from sgob_tasks.detection.inference.measure import surroundings, use_repeatable_device
+
+    use_repeatable_device()
+    folder = job / parameters.model
+    network, info = load_generator(folder)
+    features = info.config.feature_size > 0
+    if features and not shard.with_suffix(".npz").exists():
+        _say(f"{shard.name}: pooling the regions' features")
+        if pool_shard(shard, job / parameters.detector, job, stop=interrupted) is None:
+            return {"complete": False}
+    generator = Generator(
+        network,
+        batch_size=parameters.batch_size,
+        beam_width=parameters.beam_width,
+        length_alpha=parameters.length_alpha,
+        attention_places=parameters.attention_places,
+    )
+    version = weights_hash(folder)
+    waiting = (picture for picture in read_pictures(shard, features=features) if picture.sha256 not in before)
+    count, said = 0, time.monotonic()
+    with path.open("a", encoding="utf-8") as file:
+        while not interrupted():
+            batch = list({p.sha256: p for p in islice(waiting, parameters.batch_size)}.values())
+            if not batch:
+                return {"complete": True, "described": count, "model_sha256": version, **surroundings()}
+            told = zip(batch, generator.describe(batch), strict=True)
+            file.writelines(_line(picture, caption.to_json(), version) for picture, caption in told)
+            file.flush()
+            os.fsync(file.fileno())
+            count += len(batch)
+            if time.monotonic() - said >= LOG_INTERVAL_S:
+                said = time.monotonic()
+                _say(f"{count} pictures")
+    return {"complete": False}
+
+
+def _line(picture: Picture, caption: dict[str, Any], version: str) -> str:
+    return json.dumps({"sha256": picture.sha256, **caption, "model_sha256": version}, ensure_ascii=False) + "\n"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The caption generator on painted scenes: what it learns in a quarter of an hour, against two baselines.
+
+``python -m tests.benchmarks generator``; ``--budget=S`` changes the seconds of each of the two trainings, ``--steps=N``
+counts their updates instead (on a busy machine), ``--ranks=N`` the processes. The regions are those of the detector
+that ``python -m tests.benchmarks painter`` trained, after the time context. Baselines: the one training caption that is
+best on the held-out pictures, and the same network with as many weights that sees the mean of all regions for every
+word, trained for the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sgob_tasks.captions.generated import attention_json, looked_at
+from sgob_tasks.captions.generator.baselines import best_constant_caption
+from sgob_tasks.captions.generator.class_words import names
+from sgob_tasks.captions.generator.local import train_here
+from sgob_tasks.captions.generator.regions import read_pictures
+from sgob_tasks.captions.generator.show import STYLE, attention_page
+from sgob_tasks.captions.scores import CaptionScores, score_captions
+from sgob_tasks.captions.tokens import tokenise
+from sgob_tasks.cluster_python import cluster_environment, cluster_python
+from sgob_tasks.report.assets import asset
+from sgob_tasks.sandbox.painter.captioned import write_painted_split
+from tests.benchmarks.learning_bench import CACHE, RANKS, painted
+
+FOLDER = CACHE / "generator"
+SHOWN = 6
+SAME_SIZE = 200
+"""Units of the network without attention: it has no fewer weights than ours, whose 192 units have attention besides."""
+
+
+def found_on(data: Path, detector: Path) -> dict[str, list[dict[str, Any]]]:
+    """What the detector finds on all painted pictures, by file name; done once for a detector."""
+    out = FOLDER / "found.json"
+    marker = FOLDER / "found.of"
+    stamp = f"{(detector / 'weights.h5').stat().st_mtime_ns}"
+    if not (out.exists() and marker.exists() and marker.read_text() == stamp):
+        program = [str(cluster_python()), "-m", "sgob_tasks.detection.detect", f"--weights={detector}"]
+        program += [f"--images={data / 'images'}", f"--out={out}", "--batch-size=8", "--fresh"]
+        subprocess.run(program, env=cluster_environment(), check=True)
+        marker.write_text(stamp)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in json.loads(out.read_text()):
+        found.setdefault(Path(entry["file_name"]).name, []).append(entry)
+    return found
+
+
+def prepare(data: Path, detector: Path) -> dict[str, Any]:
+    """Write the generator's training data; return the held-out captions."""
+    found = found_on(data, detector)
+    captions: dict[str, Any] = {}
+    for split in ("train", "val"):
+        images = json.loads((data / f"{split}.json").read_text())["images"]
+        by_id = {image["id"]: found.get(image["file_name"], []) for image in images}
+        shutil.rmtree(FOLDER / "data" / split, ignore_errors=True)
+        captions = write_painted_split(FOLDER / "data" / split, data / f"{split}.json", data / "images", by_id)
+    return captions
+
+
+def named(told: Mapping[int, str], images: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """For each picture with a main subject, 1 where the caption names it."""
+    asked = [image for image in images if image["main_class"]]
+    return np.array([names(tokenise(told[image["id"]]), image["main_class"]) for image in asked], float)
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(1000, len(values)))].mean(1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
+def ratio(ours: CaptionScores, theirs: CaptionScores) -> str:
+    """How many times as good, with its interval from the same resampled pictures."""
+    first, second = ours.per_picture["CIDEr-D"], theirs.per_picture["CIDEr-D"]
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(first), size=(1000, len(first)))
+    ratios = first[drawn].mean(1) / second[drawn].mean(1)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return f"{first.mean() / second.mean():.2f} times [{low:.2f}, {high:.2f}]"
+
+
+def show(data: Path, images: Sequence[Mapping[str, Any]]) -> Path:
+    """Write a page with some held-out pictures, their captions, and where each word came from."""
+    regions = FOLDER / "data" / "val" / "regions"
+    out = FOLDER / "told.jsonl"
+    program = [str(cluster_python()), "-m", "sgob_tasks.captions.generator.describe", f"--in={regions}", f"--out={out}"]
+    model = FOLDER / "attention" / "results" / "model"
+    subprocess.run([*program, f"--model={model}"], env=cluster_environment(), check=True, stdout=subprocess.DEVNULL)
+    asked = {one.sha256: one for path in sorted(regions.glob("*.jsonl")) for one in read_pictures(path)}
+    named = {image["sha256"]: image["file_name"] for image in images}
+    figures = []
+    for number, line in enumerate(map(json.loads, out.read_text("utf-8").splitlines()[:SHOWN])):
+        picture = asked[line["sha256"]]
+        words = looked_at(attention_json(line, picture))
+        url = (data / "images" / named[picture.sha256]).as_uri()
+        figure = attention_page(words, picture.width, picture.height, url, name=f"p{number}")
+        figures.append(f"<section class=panel>{figure}<small>{html.escape(picture.title)}</small></section>")
+    page = FOLDER / "attention.html"
+    styles = asset("style.css") + STYLE
+    page.write_text(
+        f'<!doctype html><meta charset="utf-8"><title>Captions</title><style>{styles}</style>'
+        f'<main><h1>Where each word came from</h1><div class="panels">{"".join(figures)}</div></main>',
+        "utf-8",
+    )
+    return page
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, default=900.0, metavar="S", help="seconds of each training")
+    parser.add_argument("--steps", type=int, metavar="N", help="updates of each, however long they take")
+    parser.add_argument("--ranks", type=int, default=RANKS, metavar="N")
+    options = parser.parse_args()
+    detector = CACHE / "painter" / "results" / "model"
+    if not (detector / "weights.h5").exists():
+        print("generator: first train a detector: python -m tests.benchmarks painter")
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    held_out = prepare(painted(), detector)
+    references: dict[int, list[str]] = {}
+    for entry in held_out["annotations"]:
+        references.setdefault(entry["image_id"], []).append(entry["caption"])
+    training = json.loads((FOLDER / "data" / "train" / "captions.json").read_text())
+    constant, _ = best_constant_caption(
+        (entry["caption"] for entry in training["annotations"]), list(references.values())
+    )
+    told: dict[str, dict[int, str]] = {"constant": dict.fromkeys(references, constant)}
+    print(f"generator: constant caption: {constant}")
+    for name, config in (("attention", {}), ("no attention", {"attention": False, "units": SAME_SIZE})):
+        out = FOLDER / name.replace(" ", "-")
+        shutil.rmtree(out, ignore_errors=True)
+        how: dict[str, Any] = {"steps": options.steps} if options.steps else {"budget_s": options.budget}
+        how |= {"ranks": options.ranks, "config": config, "checkpoint_interval_s": 120.0}
+        trained = train_here(FOLDER / "data", out, **how)["training"]
+        print(
+            f"generator: {name}: {trained['weights']} weights, {trained['steps']} steps of"
+            f" {trained['global_batch_size']} in {trained['seconds']:.0f} s on {trained['ranks']} ranks"
+        )
+        results = json.loads((out / "results" / "val_captions.json").read_text())
+        told[name] = {entry["image_id"]: entry["caption"] for entry in results}
+    scores = {name: score_captions(references, captions) for name, captions in told.items()}
+    for name, one in scores.items():
+        for figure, value in one.values.items():
+            low, high = one.intervals[figure]
+            print(f"generator: {name}: {figure} {value:.3f} [{low:.3f}, {high:.3f}]")
+        right = named(told[name], held_out["images"])
+        low, high = interval(right)
+        print(f"generator: {name}: main subject named {right.mean():.3f} [{low:.3f}, {high:.3f}] of {len(right)}")
+    print(f"generator: CIDEr-D {ratio(scores['attention'], scores['constant'])} the constant caption's")
+    print(f"generator: CIDEr-D {ratio(scores['attention'], scores['no attention'])} the one's without attention")
+    print(f"generator: {show(painted(), held_out['images'])}")
