@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,23 +13,45 @@ from pathlib import Path
 from sgob_tasks.errors import InputError
 
 SEED_CSV = Path(__file__).parent / "sentences_seed.csv"
-"""Sentences on works of art, written for this project (CC0): a classifier can be trained from the package alone."""
+"""Sentences on works of art in eight languages, written for this project (CC0): a classifier can be trained from the
+package alone. Its column ``group`` says what the sentences were written about, and in which pass."""
 
 CAPTION, OTHER = "caption", "other"
 LABELS = (CAPTION, OTHER)
 MIN_PER_LABEL = 20
+DEFAULT_LANGUAGE = "en"
+
+_LANGUAGE = re.compile(r"[a-z]{2}")
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A sentence and whether it says what is depicted: ``caption`` or ``other``."""
+    """A sentence and whether it says what is depicted.
+
+    Attributes:
+        text: the sentence.
+        label: ``caption`` or ``other``.
+        language: ISO 639-1 code.
+        group: sentences that belong together: a group is held out whole when a training is validated. Empty: none.
+        source: where the sentence comes from, as the file says.
+    """
 
     text: str
     label: str
+    language: str = DEFAULT_LANGUAGE
+    group: str = ""
+    source: str = ""
 
 
-def read_labelled(path: Path) -> list[Labelled]:
-    """Read a CSV with the columns ``text`` and ``label``; others are ignored. Sentences that repeat count once.
+def read_labelled(path: Path, *, text_column: str = "text", minimum: int = MIN_PER_LABEL) -> list[Labelled]:
+    """Read a CSV with the columns ``text`` and ``label``, and ``language``, ``group`` and ``source`` where it has them.
+
+    Other columns are ignored. Sentences that repeat count once.
+
+    Args:
+        path: UTF-8, with a header.
+        text_column: another name of the column ``text``.
+        minimum: sentences that each label needs.
 
     Raises:
         InputError: names file, line, column and value of what does not fit.
@@ -36,12 +59,12 @@ def read_labelled(path: Path) -> list[Labelled]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            for column in ("text", "label"):
+            for column in (text_column, "label"):
                 if column not in (reader.fieldnames or ()):
                     raise InputError(path, "header", reader.fieldnames, f"has no column {column}")
             found: dict[str, Labelled] = {}
             for row in reader:
-                entry = _labelled(path, reader.line_num, row)
+                entry = _labelled(path, reader.line_num, row, text_column)
                 known = found.setdefault(entry.text.casefold(), entry)
                 if known.label != entry.label:
                     raise InputError(
@@ -51,35 +74,46 @@ def read_labelled(path: Path) -> list[Labelled]:
         raise InputError(path, "file", str(error), "cannot be read as CSV in UTF-8") from error
     counts = Counter(entry.label for entry in found.values())
     for label in LABELS:
-        if counts[label] < MIN_PER_LABEL:
-            raise InputError(path, "label", label, f"needs {MIN_PER_LABEL} sentences at least, has {counts[label]}")
+        if counts[label] < minimum:
+            raise InputError(path, "label", label, f"needs {minimum} sentences at least, has {counts[label]}")
     return list(found.values())
 
 
-def _labelled(path: Path, line: int, row: dict[str, str | None]) -> Labelled:
-    text, label = (row["text"] or "").strip(), (row["label"] or "").strip()
+def _labelled(path: Path, line: int, row: dict[str, str | None], text_column: str) -> Labelled:
+    text, label = (row[text_column] or "").strip(), (row["label"] or "").strip()
     if not text:
-        raise InputError(path, f"line {line}, text", row["text"], "is empty")
+        raise InputError(path, f"line {line}, {text_column}", row[text_column], "is empty")
     if label not in LABELS:
         raise InputError(path, f"line {line}, label", row["label"], "must be caption or other")
-    return Labelled(text, label)
+    language = (row.get("language") or DEFAULT_LANGUAGE).strip()
+    if not _LANGUAGE.fullmatch(language):
+        raise InputError(path, f"line {line}, language", row["language"], "must be two small letters (ISO 639-1)")
+    return Labelled(text, label, language, (row.get("group") or "").strip(), (row.get("source") or "").strip())
 
 
-def split(rows: Sequence[Labelled], share: float) -> tuple[list[Labelled], list[Labelled]]:
-    """Return training and validation rows; which is which depends on the text alone, the same for every file.
+def assign_folds(rows: Sequence[Labelled], folds: int) -> list[int]:
+    """Return the fold of each row, for cross-validation.
+
+    A group lies in one fold as a whole, so that no sentence is judged by what its siblings taught; groups fill the
+    folds evenly. Sentences without a group are dealt out by a hash of their text, label by label. The order of the
+    rows does not matter.
 
     Args:
         rows: labelled sentences.
-        share: of each label that goes to validation, between 0 and 1.
+        folds: at least 2.
     """
-    training: list[Labelled] = []
-    validation: list[Labelled] = []
+    sizes = Counter(row.group for row in rows if row.group)
+    filled = [0] * folds
+    of_group: dict[str, int] = {}
+    for group, size in sorted(sizes.items(), key=lambda entry: (-entry[1], _digest(entry[0]))):
+        of_group[group] = filled.index(min(filled))
+        filled[of_group[group]] += size
+    found = [of_group.get(row.group, 0) for row in rows]
     for label in LABELS:
-        ordered = sorted((row for row in rows if row.label == label), key=lambda row: _digest(row.text))
-        cut = round(len(ordered) * share)
-        validation += ordered[:cut]
-        training += ordered[cut:]
-    return training, validation
+        places = [place for place, row in enumerate(rows) if row.label == label and not row.group]
+        for rank, place in enumerate(sorted(places, key=lambda place: _digest(rows[place].text))):
+            found[place] = rank % folds
+    return found
 
 
 def fingerprint(rows: Iterable[Labelled]) -> str:

@@ -130,12 +130,11 @@ def time_context(settings: Settings, run_id: str | None = None) -> dict[str, Any
 
 
 def classify_captions(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
-    """Find the sentences of the metadata that say what is depicted; the first time, train the classifier."""
-    from sgob_tasks.captions.classifier import classify_records, train_classifier  # spaCy takes seconds to import
+    """Find the sentences of the metadata that say what is depicted; where no usable classifier is, train one first."""
+    from sgob_tasks.captions.classifier import classify_records, ensure_model  # spaCy takes seconds to import
 
     engine, folder = open_store(settings), settings.models_dir / "captions"
-    if not folder.exists():
-        train_classifier(settings.captions_csv, folder)
+    ensure_model(settings.captions_csv, folder)
     result = asdict(classify_records(engine, folder))
     runs.note(engine, run_id, "captions", result)
     return result
