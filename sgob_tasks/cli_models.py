@@ -69,14 +69,19 @@ def run_id_by_hand() -> str:
 
 
 def finish_enrichment(settings: Settings, run_id: str, batch: dict[str, Any]) -> dict[str, Any]:
-    """Do with a planned batch all that the DAGs do: infer, load, correct, classify, annotate, report."""
-    from sgob_tasks.steps import cluster, enrich, report
+    """Do with a planned batch all that the DAGs do: infer, load, correct, describe, classify, annotate, report."""
+    from sgob_tasks.steps import captions, cluster, enrich, report
 
     result: dict[str, Any] = {"run": run_id, "batch": batch}
     if batch["pictures"]:
         found = cluster.run_job(settings, batch | {"owner": f"sgob/{run_id}/enrich"})
         result["load"] = enrich.load(settings, batch=found, run_id=run_id)
-    result["context"] = enrich.time_context(settings, run_id=run_id)
+    result["context"] = enrich.context(settings, run_id=run_id)
+    result["scenes"] = enrich.describe_scenes(settings, run_id=run_id)
+    to_describe = captions.plan_generation(settings, run_id=run_id)
+    if to_describe["pictures"]:
+        written = cluster.run_job(settings, to_describe | {"owner": f"sgob/{run_id}/describe"})
+        result["written"] = captions.load_generation(settings, batch=written, run_id=run_id)
     result["captions"] = enrich.classify_captions(settings, run_id=run_id)
     result["annotations"] = enrich.annotate(settings, run_id=run_id)
     result["report"] = report.write_report(settings, run_id=run_id, ends=True)

@@ -10,6 +10,8 @@ from airflow.sdk import Asset
 PICTURES = Asset(name="pictures", uri="sgob://pictures")
 DETECTOR = Asset(name="detector", uri="sgob://detector")
 """A new version is registered."""
+GENERATOR = Asset(name="generator", uri="sgob://generator")
+"""A new version of the caption generator is registered."""
 CHAMPION = Asset(name="champion", uri="sgob://champion")
 """Another version is the one that the nights use."""
 ANNOTATIONS = Asset(name="annotations", uri="sgob://annotations")

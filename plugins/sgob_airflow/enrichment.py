@@ -35,11 +35,31 @@ def enrichment(batch: Any, *, goes_on_without_pictures: bool) -> None:
         return run_step("enrich.load", batch=found, run_id=this_run())
 
     @task(pool=POOL, trigger_rule=TriggerRule.NONE_FAILED)
-    def time_context() -> Any:
-        """Re-score and relabel what the artwork's date makes impossible."""
-        return run_step("enrich.time_context", run_id=this_run())
+    def context() -> Any:
+        """Re-score and relabel what the artwork's date makes impossible and its texts make unlikely."""
+        return run_step("enrich.context", run_id=this_run())
 
     @task(pool=POOL)
+    def describe_scenes() -> Any:
+        """Find what the things in a picture do with each other, and the saints and scenes that speaks for."""
+        return run_step("enrich.describe_scenes", run_id=this_run())
+
+    @task(pool=POOL)
+    def plan_captions() -> Any:
+        """Choose the pictures that the champion among the caption generators has not described yet."""
+        return run_step("captions.plan_generation", run_id=this_run())
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def anything_to_describe(batch: dict[str, object]) -> bool:
+        """Leave the cluster alone when there is nothing to describe, or no generator."""
+        return bool(batch["pictures"])
+
+    @task(pool=POOL)
+    def load_captions(written: dict[str, object]) -> Any:
+        """Generated captions into the store, each with the boxes that its words came from."""
+        return run_step("captions.load_generation", batch=written, run_id=this_run())
+
+    @task(pool=POOL, trigger_rule=TriggerRule.NONE_FAILED)
     def classify_captions() -> Any:
         """Find the sentences of the metadata that say what is depicted."""
         return run_step("enrich.classify_captions", run_id=this_run())
@@ -63,4 +83,15 @@ def enrichment(batch: Any, *, goes_on_without_pictures: bool) -> None:
         execution_timeout=None,
     )
     anything_new(batch) >> infer
-    load(infer.output) >> time_context() >> classify_captions() >> annotate() >> report()
+    to_describe = plan_captions()
+    describe = SlurmJobOperator.from_job(
+        task_id="describe",
+        job=to_describe,
+        ssh_conn_id=CLUSTER_CONNECTION,
+        allow_partial=True,
+        pool="cluster_jobs",
+        execution_timeout=None,
+    )
+    load(infer.output) >> context() >> describe_scenes() >> to_describe
+    anything_to_describe(to_describe) >> describe
+    load_captions(describe.output) >> classify_captions() >> annotate() >> report()

@@ -15,6 +15,8 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from sgob_tasks.context.scene_graph.graph import Graph
+from sgob_tasks.context.scene_graph.things import PREDICATES, Relation, Thing
 from sgob_tasks.store.views import AnnotationView, DetectionView, PictureView, RecordView, RunView, SubjectView
 
 COLOURS = 12
@@ -110,6 +112,7 @@ class Card:
     boxes: tuple[Box, ...]
     notes: tuple[Note, ...]
     subjects: tuple[Subject, ...]
+    graph: Graph | None
     font_size: float
 
 
@@ -261,6 +264,24 @@ def _note(annotation: AnnotationView, labels: Mapping[int, str]) -> Note:
     return Note(annotation, said, safe_url(annotation.external_id))
 
 
+def scene_graph(picture: PictureView) -> Graph | None:
+    """Return what the things of a picture do with each other; None where nothing is known of that."""
+    edges = tuple(
+        Relation(edge.subject_id, edge.predicate, edge.object_id, edge.score, edge.reason or "")
+        for edge in picture.relations
+        if edge.predicate in PREDICATES
+    )
+    if not edges:
+        return None
+    size = (picture.width, picture.height) if picture.width > 0 and picture.height > 0 else None
+    things = tuple(
+        Thing(found.id, found.final, found.final_score, found.box)
+        for found in picture.detections
+        if found.change != "removed"
+    )
+    return Graph(picture.record.item_uri, picture.sha256, things, edges, title=picture.record.title, size=size)
+
+
 def card(picture: PictureView, colours: Mapping[str, str]) -> Card:
     """Prepare one picture for the page.
 
@@ -287,6 +308,7 @@ def card(picture: PictureView, colours: Mapping[str, str]) -> Card:
         boxes=tuple(sorted(boxes, key=lambda box: (box.detection.change != "", -box.width * box.height))),
         notes=tuple(_note(annotation, labels) for annotation in picture.annotations),
         subjects=tuple(Subject(one, iconclass_url(one.notation)) for one in picture.subjects),
+        graph=scene_graph(picture),
         font_size=font_size(picture.width, picture.height),
     )
 

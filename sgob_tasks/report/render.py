@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from sgob_tasks.captions.generated import looked_at
+from sgob_tasks.captions.generator import show as attention
+from sgob_tasks.context.scene_graph import svg as scene_graph
+from sgob_tasks.context.scene_graph.graph import Graph
 from sgob_tasks.report import present
 from sgob_tasks.report.assets import asset, environment, policy
 from sgob_tasks.store.scores import ScoreTable, held_out, score_table
-from sgob_tasks.store.views import RunView
+from sgob_tasks.store.views import CaptionView, RunView
 
 
 def _nowhere(_: str) -> str | None:
@@ -31,7 +35,21 @@ class Links:
 
 
 def _style() -> Markup:
-    return asset("style.css")
+    return asset("style.css") + Markup(f"\n{attention.STYLE.strip()}\n{scene_graph.STYLE}")  # noqa: S704 - our own files
+
+
+def _graph(graph: Graph, number: int) -> Markup:
+    """Return a scene graph as the page shows it; the drawing escapes the texts in it."""
+    return Markup(scene_graph.graph_svg(graph, name=f"graph-{number}", styled=False))  # noqa: S704
+
+
+def _attention(caption: CaptionView, picture_url: str | None, number: int) -> Markup | None:
+    """Return where a generated caption was looked at, word by word; None where that is not known."""
+    if not caption.attention or picture_url is None:
+        return None
+    words = looked_at(caption.attention)
+    width, height = int(caption.attention["width"]), int(caption.attention["height"])
+    return Markup(attention.attention_page(words, width, height, picture_url, name=f"looked-{number}"))  # noqa: S704
 
 
 def _script() -> Markup:
@@ -68,6 +86,8 @@ def render_run(view: RunView, links: Links, *, wanted: str | None = None) -> str
         failed=sum(card.picture.state == "failed" for card in cards),
         others=others,
         picture_url=links.picture,
+        graph=_graph,
+        attention=_attention,
         policy=content_security_policy(),
         css=_style(),
         js=_script(),

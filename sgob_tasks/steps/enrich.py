@@ -12,7 +12,9 @@ import sqlalchemy as sa
 
 from sgob_tasks.annotations.compose import compose_annotations
 from sgob_tasks.config import Settings
-from sgob_tasks.context.refine import apply_time_context
+from sgob_tasks.context.iconography.describe import describe_subjects
+from sgob_tasks.context.load_models import load_models
+from sgob_tasks.context.refine import apply_context
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.errors import PermanentError
 from sgob_tasks.harvest.media import media_path
@@ -120,12 +122,25 @@ def load(settings: Settings, batch: dict[str, Any], run_id: str | None = None) -
     return result
 
 
-def time_context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
-    """Read the artworks' dates and correct what they make impossible."""
-    engine = open_store(settings)
+def context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
+    """Correct labels by the artworks' dates and texts, with whatever the settings' section ``context`` names.
+
+    Raises:
+        InputError: a file that they name cannot be read.
+    """
+    engine, files = open_store(settings), settings.context
     shared = share_detections(engine)
-    result = asdict(apply_time_context(engine, None, ClassTable.load())) | {"shared": shared}
-    runs.note(engine, run_id, "time_context", result)
+    models = load_models(files.language_model, files.time_priors, files.fusion)
+    result = asdict(apply_context(engine, models)) | {"shared": shared, "version": models.version}
+    runs.note(engine, run_id, "context", result)
+    return result
+
+
+def describe_scenes(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
+    """Find relations between the boxes of pictures, and the saints and scenes that they speak for."""
+    engine = open_store(settings)
+    result = asdict(describe_subjects(engine))
+    runs.note(engine, run_id, "scenes", result)
     return result
 
 

@@ -16,6 +16,7 @@ from sgob_tasks.store import tables as t
 
 RUN = "scheduled__2026-11-22T02:00:00+00:00"
 EVIL_TITLE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
+GENERATED = "a person <i>beside"
 SAINT = "/90402/SAINT_GEORGE_1"
 EVIL = "/90402/EVIL_2"
 BROKEN = "/90402/BROKEN_3"
@@ -156,6 +157,39 @@ def seed(engine: sa.Engine, media_dir: Path) -> dict[str, str]:
                     ("Bought at auction in 1917.", False, 0.03),
                 ])
             ],
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(t.captions).values(
+                record_id=SAINT, source="generator", ordinal=0, text=GENERATED, text_hash="g", language="en",
+                is_caption=True, score=0.71, classifier="captions-1", sha256=hashes[SAINT],
+                attention={
+                    "words": [
+                        {"word": "a", "boxes": []},
+                        {"word": "person", "boxes": [
+                            {"label": "person", "box": [60, 420, 200, 240], "weight": 0.8},
+                            {"label": "<b>horse", "box": [300, 200, 340, 320], "weight": 0.2},
+                        ]},
+                        {"word": "<i>beside", "boxes": [{"label": "horse", "box": [300, 200, 340, 320], "weight": 1}]},
+                    ],
+                    "width": 900, "height": 700,
+                },
+            )
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(t.relations).values(
+                subject_id=ids[1],
+                predicate="next_to",
+                object_id=ids[0],
+                score=0.6,
+                reason="side by side <u>",
+                version="1",
+            )
+        )
+        connection.execute(
+            sa.insert(t.subjects).values(
+                record_id=SAINT, sha256=hashes[SAINT], rank=1, notation="11H(GEORGE)41", wikidata="Q48438",
+                label="Saint George fighting the dragon", score=0.93, reason="the title names him <s>", version="1",
+            )
         )  # fmt: skip
         connection.execute(
             sa.insert(t.annotations),

@@ -11,7 +11,7 @@ from sgob_tasks.store import tables as t
 from sgob_tasks.store.run_view import picture_size, run_view
 from sgob_tasks.store.summary import StateCount, status
 from sgob_tasks.store.views import RunCounts
-from tests.integration.report.seed import BROKEN, EVIL, RUN, SAINT, START, seed
+from tests.integration.report.seed import BROKEN, EVIL, GENERATED, RUN, SAINT, START, seed
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +24,7 @@ def test_status_counts_everything(store: sa.Engine, tmp_path: Path) -> None:
     assert found.media.reasons == (StateCount("failed", "HTTP 404", 1),)
     assert (found.detections.total, found.detections.corrected, found.detections.rescored) == (3, 1, 1)
     assert found.detections.by_label == {"dragon": 1, "horse": 1, "person": 1}
-    assert (found.captions.total, found.captions.captions) == (2, 1)
+    assert (found.captions.total, found.captions.captions) == (3, 2)
     assert found.annotations.by_state == {"invalid": 1, "published": 1, "rejected": 1}
     assert found.jobs.by_state == {"succeeded": 1}
     assert found.publications["europeana"].by_state == {"published": 1}
@@ -68,16 +68,26 @@ def test_run_shows_its_pictures_corrected_ones_first(store: sa.Engine, tmp_path:
     ]
     assert saint.detections[0].box == (300, 200, 340, 320)
     assert [caption.text for caption in saint.captions] == [
-        "Saint George on a white horse kills a dragon with his lance."
+        GENERATED,
+        "Saint George on a white horse kills a dragon with his lance.",
     ]
+    assert saint.captions[0].attention is not None
+    assert [entry["word"] for entry in saint.captions[0].attention["words"]] == ["a", "person", "<i>beside"]
+    assert [caption.text for caption in evil.captions] == []
+    person, horse = saint.detections[1].id, saint.detections[0].id
+    assert [(edge.subject_id, edge.predicate, edge.object_id) for edge in saint.relations] == [
+        (person, "next_to", horse)
+    ]
+    assert [(subject.notation, subject.score) for subject in saint.subjects] == [("11H(GEORGE)41", 0.93)]
     assert [note.state for note in saint.annotations] == ["rejected", "published"]
     assert saint.annotations[1].external_id == "http://data.europeana.eu/annotation/12345"
     assert saint.record.item_uri == "http://data.europeana.eu/item/90402/SAINT_GEORGE_1"
     assert (broken.state, broken.reason, broken.detections) == ("failed", "cannot identify image file", ())
     assert evil.detections[0].change == "rescored"
     assert view.counts == RunCounts(
-        pictures=3, failed=1, detections=3, corrected=1, corrected_pictures=1, captions=1, annotations=3, published=1
-    )
+        pictures=3, failed=1, detections=3, corrected=1, corrected_pictures=1, captions=1, generated=1, annotations=3,
+        published=1,
+    )  # fmt: skip
     assert [job.key for job in view.jobs] == ["sgob-infer-1"]
     assert [(failure.step, failure.reason, failure.of_run) for failure in view.failures] == [
         ("Detecting", "cannot identify image file", True),

@@ -115,7 +115,7 @@ def test_a_lost_shard_is_shown_and_taken_up_by_the_next_night(
     found = items(store)
     assert all(found[sha256] == (0, "loaded", None) for sha256 in pictures[:4])
     assert all(found[sha256] == (1, "planned", "NODE_FAIL three times") for sha256 in pictures[4:])
-    enrich.time_context(settings, run_id="night 1")
+    enrich.context(settings, run_id="night 1")
     enrich.annotate(settings, run_id="night 1")
     page = Path(report.write_report(settings, run_id="night 1", ends=True)["page"])
     assert "NODE_FAIL three times" in page.read_text()
@@ -136,13 +136,13 @@ def test_a_night_without_news_changes_no_annotation(
     batch = enrich.plan_batch(settings, run_id="night 1")
     write_results(Path(batch["job_dir"]), 0)
     enrich.load(settings, batch, run_id="night 1")
-    enrich.time_context(settings, run_id="night 1")
+    enrich.context(settings, run_id="night 1")
     first = enrich.annotate(settings, run_id="night 1")
     assert first["new"] == 6
     report.write_report(settings, run_id="night 1", ends=True)
 
     assert enrich.plan_batch(settings, run_id="night 2")["pictures"] == 0
-    assert enrich.time_context(settings, run_id="night 2")["changed"] == 0
+    assert enrich.context(settings, run_id="night 2")["changed"] == 0
     second = enrich.annotate(settings, run_id="night 2")
     assert (second["new"], second["changed"], second["same"]) == (0, 0, 6)
     report.write_report(settings, run_id="night 2", ends=True)

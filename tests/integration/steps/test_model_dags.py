@@ -50,9 +50,12 @@ def training(action: str) -> list[Any]:
     return ["train_detector", answers]
 
 
-def enrichment(dag_id: str, pictures: int) -> list[Any]:
+def enrichment(dag_id: str, pictures: int, described: int = 0) -> list[Any]:
     job = {"key": "sgob-infer-1", "kind": "infer", "tasks": 1, "pictures": pictures}
-    return [dag_id, {"reenrich.plan_batch": job, "enrich.plan_batch": job}]
+    written: dict[str, Any] = {"pictures": 0, "reason": "there is no caption generator yet"}
+    if described:
+        written = {"key": "sgob-generate_captions-1", "kind": "generate_captions", "tasks": 1, "pictures": described}
+    return [dag_id, {"reenrich.plan_batch": job, "enrich.plan_batch": job, "captions.plan_generation": written}]
 
 
 CASES = {
@@ -61,6 +64,8 @@ CASES = {
     "backfill, nothing left": enrichment("reenrich_pictures", 0),
     "backfill": enrichment("reenrich_pictures", 3),
     "night, nothing new": enrichment("enrich_pictures", 0),
+    "night, a generator": enrichment("enrich_pictures", 0, described=2),
+    "generator": ["train_captions", {"captions.prepare_training": PLANNED, "captions.register_training": {}}],
 }
 
 
@@ -69,7 +74,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Run every case in an Airflow of its own; return state of the run, states of its tasks, and calls of steps."""
     folder = tmp_path_factory.mktemp("airflow")
     (folder / "dags").mkdir()
-    for name in ("train_detector.py", "reenrich_pictures.py", "enrich_pictures.py"):
+    for name in ("train_detector.py", "reenrich_pictures.py", "enrich_pictures.py", "train_captions.py"):
         shutil.copy(REPOSITORY / "dags" / name, folder / "dags")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "SGOB"))}
     environment = kept | {
@@ -119,7 +124,23 @@ def test_only_the_night_goes_on_without_pictures(
 ) -> None:
     states = runs[case]["states"]
     assert states["infer"] == states["load"] == cluster
-    assert {states[task] for task in ("time_context", "classify_captions", "annotate", "report")} == rest
+    always = ("context", "describe_scenes", "plan_captions", "classify_captions", "annotate", "report")
+    assert {states[task] for task in always} == rest
+    assert states["describe"] == states["load_captions"] == "skipped", "there is no generator"
+
+
+def test_a_generator_describes_what_waits_for_it(runs: dict[str, dict[str, Any]]) -> None:
+    states = runs["night, a generator"]["states"]
+    assert (states["infer"], states["describe"], states["load_captions"]) == ("skipped", "success", "success")
+    names = [name for name, _ in runs["night, a generator"]["calls"]]
+    order = ["enrich.context", "enrich.describe_scenes", "captions.plan_generation", "captions.load_generation"]
+    assert [name for name in names if name in order] == order
+
+
+def test_a_generator_is_registered_after_its_training(runs: dict[str, dict[str, Any]]) -> None:
+    assert set(runs["generator"]["states"].values()) == {"success"}
+    name, arguments = runs["generator"]["calls"][-1]
+    assert (name, arguments) == ("captions.register_training", {"job": PLANNED, "promote": "auto"})
 
 
 def test_the_backfill_is_bounded_by_its_parameters(runs: dict[str, dict[str, Any]]) -> None:

@@ -83,7 +83,7 @@ def finish(
             lines.append({"sha256": one["sha256"], "error": "torn"} if one["sha256"] == failing else found)
         (results / path.with_suffix(".jsonl").name).write_text("\n".join(map(json.dumps, lines)) + "\n")
     enrich.load(settings, batch, run_id=run_id)
-    enrich.time_context(settings, run_id=run_id)
+    enrich.context(settings, run_id=run_id)
     return enrich.annotate(settings, run_id=run_id)
 
 

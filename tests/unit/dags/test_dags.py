@@ -20,6 +20,7 @@ DAG_IDS = [
     "reconcile_jobs",
     "reenrich_pictures",
     "share_datasets",
+    "train_captions",
     "train_detector",
 ]
 
@@ -130,7 +131,7 @@ def test_the_backfill_does_what_the_night_does(dags: dict[str, Any]) -> None:
     # Without pictures the night still looks at changed records; the backfill has nothing else to do.
     assert not night.get_task("anything_new").ignore_downstream_trigger_rules
     assert backfill.get_task("anything_new").ignore_downstream_trigger_rules
-    for task_id in ("load", "time_context", "classify_captions", "annotate"):
+    for task_id in ("load", "context", "classify_captions", "annotate"):
         assert night.get_task(task_id).pool == "enrichment"
 
 
