@@ -109,23 +109,34 @@ def saint_ranking(evidence: Evidence) -> list[str]:
     return [who(one.notation) for one in ranked if who(one.notation) in load_saints()]
 
 
-def synthetic(draws: int = 5, seed: int = 3) -> dict[str, Any]:
-    """Each attribute is shown with probability 0.6 (at least one), missed with 0.2; 0 to 3 other things are there."""
+def synthetic(draws: int = 1000, seed: int = 3) -> dict[str, Any]:
+    """Draw saints as often as pictures show them, and each as often as the others.
+
+    Each attribute is shown with probability 0.6 (at least one), missed with 0.2; 0 to 3 other things are there.
+    """
+    weights = {notation: saint.prior for notation, saint in load_saints().items() if saint.attributes}
+    return {
+        "as_often_as_shown": _synthetic(weights, draws, seed),
+        "each_as_often": _synthetic(dict.fromkeys(weights, 1.0), draws, seed),
+    }
+
+
+def _synthetic(weights: Mapping[str, float], draws: int, seed: int) -> dict[str, Any]:
     rng, table = random.Random(seed), ClassTable.load()
     clutter = [name for name in table if table[name].vocabulary != "coco" and name not in {"person", "judith"}]
     saints = load_saints()
     by_prior = sorted(saints, key=lambda notation: -saints[notation].prior)
     places: dict[str, list[float]] = {"ours": [], "frequency": [], "overlap": []}
-    for notation, saint in saints.items():
-        for _ in range(draws if saint.attributes else 0):
-            shown = [name for name in saint.attributes if rng.random() < 0.6] or [rng.choice(saint.attributes)]
-            seen = [name for name in shown if rng.random() < 0.8]
-            seen += rng.sample(clutter, rng.randint(0, 3))
-            elements = {name: rng.uniform(0.5, 1.0) for name in seen} | {"person": rng.uniform(0.7, 1.0)}
-            places["ours"].append(_place(saint_ranking(Evidence(elements)), notation))
-            places["frequency"].append(_place(by_prior, notation))
-            overlap = sorted(saints, key=lambda n: (-len(set(saints[n].attributes) & set(seen)), -saints[n].prior))
-            places["overlap"].append(_place(overlap, notation))
+    for notation in rng.choices(list(weights), list(weights.values()), k=draws):
+        attributes = saints[notation].attributes
+        shown = [name for name in attributes if rng.random() < 0.6] or [rng.choice(attributes)]
+        seen = [name for name in shown if rng.random() < 0.8]
+        seen += rng.sample(clutter, rng.randint(0, 3))
+        elements = {name: rng.uniform(0.5, 1.0) for name in seen} | {"person": rng.uniform(0.7, 1.0)}
+        places["ours"].append(_place(saint_ranking(Evidence(elements)), notation))
+        places["frequency"].append(_place(by_prior, notation))
+        overlap = sorted(saints, key=lambda n: (-len(set(saints[n].attributes) & set(seen)), -saints[n].prior))
+        places["overlap"].append(_place(overlap, notation))
     return {name: _summary(values) for name, values in places.items()}
 
 

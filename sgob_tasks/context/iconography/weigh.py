@@ -25,7 +25,7 @@ from sgob_tasks.context.iconography.titles import Mention
 from sgob_tasks.context.scene_graph.things import WORDS
 
 RECALL, RECALL_TYPICAL = 0.7, 0.3
-REQUIRED, TYPICAL, EXCLUDED = 0.93, 0.4, 0.03
+REQUIRED, TYPICAL, EXCLUDED = 0.93, 0.3, 0.03
 IMPLIED, CRUCIFIX = 0.25, 0.08
 ATTRIBUTES_SHOWN = 2.5
 """Attributes that a picture shows of a saint; of a saint with many, each is less likely to be one of them."""
@@ -36,7 +36,7 @@ FOUND = 0.3
 """From this probability on, an element is told as found."""
 MOST = 100.0
 """Largest ratio that one element can bring: a class may be mistaken."""
-TITLE, DESCRIPTION = 2500.0, 60.0
+TITLE, DESCRIPTION = 2500.0, 300.0
 """How much more often a title (a description) names a subject when the picture shows it."""
 NOT_NAMED = 0.4
 """How much more often a title names no subject when the picture shows one of these than when it shows none."""
@@ -96,6 +96,7 @@ def scene_clues(scene: Scene, evidence: Evidence, known: Collection[str]) -> Ite
 def saint_clues(saint: Saint, evidence: Evidence, known: Collection[str]) -> Iterator[Clue]:
     """Yield what the picture says of a saint: figure, attributes, and whether somebody holds them."""
     yield from _element(FIGURES, REQUIRED, evidence, known)
+    yield from _element(("halo",), TYPICAL, evidence, known)
     listed = len(saint.attributes) + len(saint.words)
     theta = min(max(ATTRIBUTES_SHOWN / max(listed, 1), 0.25), 0.7)
     for name in (*saint.attributes, *saint.words):

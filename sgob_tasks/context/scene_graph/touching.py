@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -67,11 +68,14 @@ def contact(first: tuple[Mask, float], second: tuple[Mask, float], boxes: tuple[
     left, top, right, bottom = _both(boxes, scale, a.shape, around=3)
     if left >= right or top >= bottom:
         return Contact(False, None)
-    a, b = a[top:bottom, left:right], b[top:bottom, left:right]
-    grown = np.asarray(Image.fromarray(a).filter(ImageFilter.MaxFilter(5)))
-    pixels = int(a.sum()), int(b.sum())
-    front = pixels[0] / sum(pixels) if sum(pixels) else None
-    return Contact(bool((grown & b).any()), front)
+    near, there = a[top:bottom, left:right], b[top:bottom, left:right]
+    grown = np.asarray(Image.fromarray(near).filter(ImageFilter.MaxFilter(5)))
+    touch = bool((grown & there).any())
+    left, top, right, bottom = _both(boxes, scale, a.shape, around=0)
+    if left >= right or top >= bottom:
+        return Contact(touch, None)
+    pixels = int(a[top:bottom, left:right].sum()), int(b[top:bottom, left:right].sum())
+    return Contact(touch, pixels[0] / sum(pixels) if sum(pixels) else None)
 
 
 def _both(boxes: tuple[Box, Box], scale: float, shape: tuple[int, ...], around: int) -> tuple[int, int, int, int]:
@@ -82,6 +86,6 @@ def _both(boxes: tuple[Box, Box], scale: float, shape: tuple[int, ...], around: 
     return (
         max(int(left) - around, 0),
         max(int(top) - around, 0),
-        min(int(right + 1) + around, shape[1]),
-        min(int(bottom + 1) + around, shape[0]),
+        min(math.ceil(right) + around, shape[1]),
+        min(math.ceil(bottom) + around, shape[0]),
     )
