@@ -301,7 +301,7 @@ def test_saints_have_the_attributes_of_the_reference(file: Path) -> None:
 
 @pytest.mark.parametrize("file", reference_files("reference/deart_iconclass_labels.csv"))
 def test_names_are_plausible_beside_iconclass(file: Path) -> None:
-    """Names begin like a word of the Iconclass text; texts are plurals and whole sentences, half the Czech is English."""
+    """Names begin like a word of the Iconclass text: plurals and whole sentences, the Czech half in English."""
     columns = {"en": "en", "de": "de", "fr": "fr", "it": "it", "pt": "pt", "cs": "cz", "fi": "fi"}
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["class_name"] != "tiara"]
