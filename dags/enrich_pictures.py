@@ -1,9 +1,10 @@
 """### Find what the new pictures show.
 
 Takes the pictures that no champion detector has seen yet to the cluster (one Slurm array, a shard of
-pictures per task), loads what it found, corrects it by the artworks' dates and texts, finds what the things in a picture
-do with each other and which saints and scenes that speaks for, has the caption generator describe it on the cluster
-(where `train_captions` has made one), finds the metadata sentences that are captions, and composes Web Annotations.
+pictures per task), loads what it found, corrects it by the artworks' dates and texts, finds what the things in a
+picture do with each other and which saints and scenes that speaks for, has the caption generator describe it on the
+cluster (where `train_captions` has made one), finds the metadata sentences that are captions, and composes Web
+Annotations.
 What an earlier champion has seen is left to `reenrich_pictures`.
 
 **Healthy if** the last run passed. A picture that cannot be read on the cluster is counted with its reason. So is a

@@ -38,7 +38,7 @@ with DAG(
             None,
             type=["null", "string"],
             title="Training data",
-            description_md="A folder with `train` and `val`. Empty: the captions in the store.",
+            description_md="A folder with `train` and `val`. Empty: the configured one, or the captions in the store.",
         ),
         "budget_s": Param(
             None,

@@ -102,6 +102,9 @@ class TrainingSettings(BaseModel):
     dataset: Path | None = Field(
         None, description="what `sgob dataset prepare` wrote, or anything it reads: Pascal VOC, COCO, VIA"
     )
+    captions: Path | None = Field(
+        None, description="the caption generator's training data; unset: the captions found in the store"
+    )
     preset: str = "resnet101"
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(0, ge=0, description="pictures of one rank and step; 0: the preset's own")

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.config import Settings
-from sgob_tasks.sandbox.night import NIGHT, TRAIN, Night, NightDriver
+from sgob_tasks.sandbox.night import NIGHT, TRAIN, TRAIN_CAPTIONS, Night, NightDriver
 from sgob_tasks.sandbox.platform import Platform
+from sgob_tasks.steps.captions import GENERATOR
+from sgob_tasks.store import models
 from sgob_tasks.store.engine import open_store
 from sgob_tasks.store.summary import Status, status
 
 TRAINING_BUDGET_S = 300
 """Seconds of training, start-up and tracing included: what two cores need for a useful detector of painted scenes."""
 
+CAPTIONS_BUDGET_S = 75
+"""Seconds for a caption generator of painted scenes: enough for sentences that name what is there."""
+
 
 def run_demo(collection: Path | None = None, budget_s: int | None = None) -> dict[str, Any]:
-    """Start the sandbox, train a detector where there is none, run one night; return the summary.
+    """Start the sandbox, train detector and caption generator where there are none, run one night; return the summary.
 
     Args:
         collection: folder with pictures and a CSV; None: painted scenes.
@@ -34,10 +39,15 @@ def run_demo(collection: Path | None = None, budget_s: int | None = None) -> dic
     settings = Settings(home=platform.home)
     engine = open_store(settings)
     before = status(engine)
-    has_champion = any(model.state == "champion" for model in before.models)
+    missing = [] if models.champion(engine) else [TRAIN]
+    if platform.captions().is_dir() and not models.champion(engine, GENERATOR):
+        missing.append(TRAIN_CAPTIONS)
     driver = NightDriver(platform.airflow(platform.state()).client(), _say)
-    conf = {TRAIN: {"budget_s": budget_s or TRAINING_BUDGET_S, "epochs": 1000}}
-    night = driver.run(train=not has_champion, conf=conf)
+    conf = {
+        TRAIN: {"budget_s": budget_s or TRAINING_BUDGET_S, "epochs": 1000},
+        TRAIN_CAPTIONS: {"budget_s": CAPTIONS_BUDGET_S},
+    }
+    night = driver.run(train=missing, conf=conf)
     after = status(engine)
     _say(_summary(after, before, night, addresses, time.monotonic() - began, settings))
     return {}

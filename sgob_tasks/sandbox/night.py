@@ -1,6 +1,7 @@
 """Drive one night through Airflow as an operator would, and tell in the terminal how far it is.
 
-Train a detector when there is none, then harvest; the other DAGs follow by their assets, as they do every night.
+Train a detector and a caption generator when there are none, then harvest; the other DAGs follow by their assets, as
+they do every night.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,11 +17,12 @@ from typing import Any
 from sgob_tasks.errors import PermanentError, TransientError
 from sgob_tasks.sandbox.airflow import AirflowClient
 
-TRAIN = "train_detector"
+TRAIN, TRAIN_CAPTIONS = "train_detector", "train_captions"
+TRAININGS = (TRAIN, TRAIN_CAPTIONS)
 NIGHT = ("harvest_europeana", "enrich_pictures", "publish_annotations", "share_datasets")
-DAGS = (TRAIN, *NIGHT)
+DAGS = (*TRAININGS, *NIGHT)
 OTHERS = ("reconcile_jobs", "reenrich_pictures")  # by the clock or after a promotion, whatever the nights do
-LONG_TASKS = {"train", "infer"}  # their last log line is shown while they run
+LONG_TASKS = {"train", "infer", "describe"}  # their last log line is shown while they run
 # Of a job's own log ("| ...") only what its program says; TensorFlow's C++ parts are louder than it.
 _OF_JOB = re.compile(r"\| \d\d:\d\d:\d\d ")
 DONE = {"success", "failed"}
@@ -55,11 +57,13 @@ class NightDriver:
         self.say = say or (lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - progress for a person
         self.night = Night()
 
-    def run(self, *, train: bool, conf: Mapping[str, Mapping[str, object]], timeout_s: float = 3600.0) -> Night:
-        """Run the training where asked for, then the night.
+    def run(
+        self, *, train: Collection[str], conf: Mapping[str, Mapping[str, object]], timeout_s: float = 3600.0
+    ) -> Night:
+        """Run the trainings that are asked for, then the night.
 
         Args:
-            train: whether to run ``train_detector`` first.
+            train: which of ``TRAININGS`` to run first.
             conf: run parameters by DAG id.
             timeout_s: for each DAG run.
 
@@ -71,9 +75,9 @@ class NightDriver:
         for dag_id in DAGS:
             if dag_id != NIGHT[0]:
                 self.client.unpause(dag_id)
-        if train:
-            run_id = self.client.trigger(TRAIN, conf.get(TRAIN))
-            self._follow(TRAIN, run_id, timeout_s)
+        for dag_id in TRAININGS:
+            if dag_id in train:
+                self._follow(dag_id, self.client.trigger(dag_id, conf.get(dag_id)), timeout_s)
         started = datetime.now(timezone.utc) - timedelta(seconds=2)
         self._follow(NIGHT[0], self._start_harvest(conf.get(NIGHT[0], {})), timeout_s)
         for dag_id in NIGHT[1:]:

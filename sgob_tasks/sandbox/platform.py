@@ -144,6 +144,7 @@ class Platform:
             "publish": {"require_approval": False, "settle_s": 1.0},
             "training": {
                 "dataset": str(self.training_set()),
+                "captions": str(self.captions()),
                 "preset": "tiny",
                 "require_promotion_approval": False,
             },
@@ -166,14 +167,24 @@ class Platform:
         given = self.state().get("collection")
         return Path(given) if given and (Path(given) / "annotations").is_dir() else self.folder / "training"
 
+    def captions(self) -> Path:
+        """Return the caption generator's training data: painted scenes with their captions, where there are any."""
+        return self.folder / "captions"
+
     def _paint(self) -> None:
         from sgob_tasks.sandbox.painter import paint_collection, paint_training_set
+        from sgob_tasks.sandbox.painter.captioned import painted_things, write_painted_split
 
         if self.collection() == self.folder / "collection" and not (self.collection() / "collection.csv").exists():
             paint_collection(self.collection(), self.painted["collection"], SEED)
         training = self.folder / "training"
         if self.training_set() == training and not (training / "val.json").exists():
             paint_training_set(training, self.painted["train"], self.painted["held_out"], SEED)
+        if self.training_set() == training:
+            for split in ("train", "val"):
+                painted = training / f"{split}.json"
+                if not (self.captions() / split / "captions.json").exists():
+                    write_painted_split(self.captions() / split, painted, training / "images", painted_things(painted))
 
     # -- services ---------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def prepare_training(
         settings: the installation's.
         run_id: of the DAG run; the same run gets the same job.
         dataset: folder with ``train`` and ``val``, as ``captions.generator.prepare.write_split`` writes them; None for
-            the captions that the classifier found in the store.
+            the configured one, or, where none is, the captions that the classifier found in the store.
         budget_s: seconds for the whole training; None for no limit.
         parameters: of ``GeneratorTraining``.
         nodes: to train on; by default the site's number.
@@ -57,10 +57,10 @@ def prepare_training(
         InputError: the data is not there, or a parameter does not fit.
     """
     runs.begin(open_store(settings), run_id, "train_captions")
-    source = None if dataset is None else Path(dataset)
+    source = settings.training.captions if dataset is None else Path(dataset)
     for split in SPLITS:
         if source is not None and not (source / split / "captions.json").is_file():
-            raise InputError(source / split, "captions.json", dataset, "is not there")
+            raise InputError(source / split, "captions.json", str(source), "is not there")
     chosen = dict(parameters or {}) | ({"budget_s": float(budget_s)} if budget_s else {})
     checked_parameters(GeneratorTraining, chosen, "parameters")
     folder = settings.jobs_dir / job_key("train_captions", run_id, str(source), str(budget_s), repr(sorted(chosen)))

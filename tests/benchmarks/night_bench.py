@@ -37,8 +37,8 @@ def main() -> None:
         try:
             platform.up()
             client = platform.airflow(platform.state()).client()
-            first = NightDriver(client, lambda _: None).run(train=True, conf={TRAIN: TRAINING})
-            second = NightDriver(client, lambda _: None).run(train=False, conf={})
+            first = NightDriver(client, lambda _: None).run(train=(TRAIN,), conf={TRAIN: TRAINING})
+            second = NightDriver(client, lambda _: None).run(train=(), conf={})
             counts = status(open_store(Settings(home=platform.home)))
             on_cluster = cluster_seconds(platform.home / "jobs")
         finally:

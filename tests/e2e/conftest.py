@@ -16,7 +16,7 @@ from selenium.webdriver.chrome.service import Service
 from sgob_tasks.cluster.connect import configured_site
 from sgob_tasks.config import Settings
 from sgob_tasks.sandbox import slurm
-from sgob_tasks.sandbox.night import TRAIN, NightDriver
+from sgob_tasks.sandbox.night import TRAIN, TRAIN_CAPTIONS, TRAININGS, NightDriver
 from sgob_tasks.sandbox.platform import Platform
 from sgob_tasks.store.engine import open_store
 
@@ -58,8 +58,9 @@ def driver(platform: Platform) -> NightDriver:
 
 @pytest.fixture(scope="session")
 def first_night(driver: NightDriver) -> dict[str, str]:
-    """Train a detector and run a night; return the run ids by DAG."""
-    return driver.run(train=True, conf={TRAIN: TRAINING}).run_ids
+    """Train a detector and a caption generator and run a night; return the run ids by DAG."""
+    conf = {TRAIN: TRAINING, TRAIN_CAPTIONS: {"budget_s": 60}}
+    return driver.run(train=TRAININGS, conf=conf).run_ids
 
 
 @pytest.fixture

@@ -9,11 +9,16 @@ import pytest
 import requests
 import sqlalchemy as sa
 
-from sgob_tasks.sandbox.night import NIGHT, TRAIN, NightDriver
+from sgob_tasks.sandbox.night import NIGHT, TRAININGS, NightDriver
 from sgob_tasks.sandbox.platform import Platform
 from sgob_tasks.store import tables as t
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+
+KEPT = {
+    "detections", "relations", "subjects", "captions", "annotations", "publications", "models", "slurm_jobs",
+}  # fmt: skip
+"""Tables that a night without news leaves as they are."""
 
 
 def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
@@ -22,9 +27,12 @@ def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, Any]]:
 
 
 def test_first_night_publishes_and_reads_back(first_night: dict[str, str], engine: sa.Engine) -> None:
-    assert set(first_night) == {TRAIN, *NIGHT}
+    assert set(first_night) == {*TRAININGS, *NIGHT}
     models = rows(engine, t.models)
-    assert [model["state"] for model in models] == ["champion"]
+    assert [(model["name"], model["state"]) for model in models] == [
+        ("detector", "champion"),
+        ("generator", "champion"),
+    ]
     assert models[0]["scores"]["held_out"]["all"]["images"] > 0
     assert rows(engine, t.detections), "the detector found something"
     published = [row for row in rows(engine, t.publications) if row["destination"] == "europeana"]
@@ -32,6 +40,17 @@ def test_first_night_publishes_and_reads_back(first_night: dict[str, str], engin
     assert all(row["state"] == "published" and row["verified"] and row["external_id"] for row in published)
     assert {job["state"] for job in rows(engine, t.slurm_jobs)} == {"succeeded"}
     assert [row["state"] for row in rows(engine, t.publications) if row["destination"] == "s3"]
+
+
+def test_pictures_are_described(first_night: dict[str, str], engine: sa.Engine) -> None:
+    looked_at = {row["sha256"] for row in rows(engine, t.batch_items) if row["state"] == "loaded"}
+    written = [row for row in rows(engine, t.captions) if row["sha256"] is not None]
+    assert {row["sha256"] for row in written} == looked_at
+    assert {row["classifier"] for row in written} == {"generator-1"}
+    assert all(row["text"] and row["attention"]["words"] for row in written)
+    assert all(row["context_version"] for row in rows(engine, t.detections))
+    assert rows(engine, t.relations)
+    assert all(row["reason"] for row in [*rows(engine, t.relations), *rows(engine, t.subjects)])
 
 
 def test_bad_pictures_are_counted_with_a_reason(first_night: dict[str, str], engine: sa.Engine) -> None:
@@ -44,16 +63,12 @@ def test_second_night_changes_nothing(
     first_night: dict[str, str], driver: NightDriver, engine: sa.Engine, platform: Platform
 ) -> None:
     def stable() -> dict[str, Any]:
-        keep: dict[str, Any] = {
-            name: rows(engine, table)
-            for name, table in t.metadata.tables.items()
-            if name in {"detections", "captions", "annotations", "publications", "models", "slurm_jobs"}
-        }
+        keep: dict[str, Any] = {name: rows(engine, table) for name, table in t.metadata.tables.items() if name in KEPT}
         keep["records"] = [(row["id"], row["state"], row["content_hash"]) for row in rows(engine, t.records)]
         return keep
 
     before, stored = stable(), stored_annotations(platform)
-    driver.run(train=False, conf={})
+    driver.run(train=(), conf={})
     after = stable()
     for name in before:
         assert after[name] == before[name], name

@@ -63,6 +63,21 @@ def after_time_context(
     return corrected
 
 
+def painted_things(painted: Path) -> dict[Any, list[dict[str, Any]]]:
+    """Return what a painted data set shows, by image id, as a detector that never errs would have found it.
+
+    Args:
+        painted: ``train.json`` or ``val.json`` of a painted training set.
+    """
+    document = load_json(painted)
+    names = {category["id"]: str(category["name"]) for category in document["categories"]}
+    found: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
+    for thing in document["annotations"]:
+        entry = {"class_name": names[thing["category_id"]], "score": 1.0, "bbox": thing["bbox"]}
+        found[thing["image_id"]].append(entry)
+    return found
+
+
 def write_painted_split(
     folder: Path, painted: Path, images: Path, found: Mapping[Any, Iterable[Mapping[str, Any]]]
 ) -> dict[str, Any]:
