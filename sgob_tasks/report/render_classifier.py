@@ -42,7 +42,7 @@ def render_classifier(evaluation: ClassifierEvaluation) -> str:
         side=page.SIDE,
         margin=page.MARGIN,
         cards=cards,
-        false=sum(card.kind == "false" for card in cards),
+        called=sum(card.kind == "false" for card in cards),
         policy=classifier_policy(),
         css=_style(),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from sgob_tasks.captions.classifier import CaptionCounts, classify_records, train_classifier
+from sgob_tasks.captions.classifier import CaptionCounts, TrainingPlan, classify_records, train_classifier
 from sgob_tasks.context.refine import apply_time_context
 from sgob_tasks.errors import InputError
 from sgob_tasks.store.detections import load_results, share_detections
@@ -289,11 +289,14 @@ def test_more_records_than_fit_on_a_page(store: sa.Engine) -> None:
     assert all(row["year_from"] == 1000 + int(row["id"][3:]) for row in rows(store, records))
 
 
+QUICK = TrainingPlan(epochs=6, folds=2)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A caption classifier trained from the package's own sentences."""
     folder = tmp_path_factory.mktemp("models") / "captions"
-    train_classifier(None, folder)
+    train_classifier(None, folder, plan=QUICK)
     return folder
 
 
@@ -309,18 +312,20 @@ def test_sentences_are_judged_once_and_follow_their_record(store: sa.Engine, mod
     add_record(store, "/1/a", description=DESCRIPTION, language="en")
     add_record(store, "/1/none", description=None)
     add_record(store, "/1/refused", description=DESCRIPTION, state="refused")
-    assert classify_records(store, model) == CaptionCounts(2, 3, 1, 1, 2, 0)
+    polish = "Pasterz siedzi pod drzewem. Obraz kupiono w Paryżu."  # a language that the classifier does not know
+    add_record(store, "/1/polish", description=polish, language="pl")
+    assert classify_records(store, model) == CaptionCounts(3, 5, 2, 2, 3, 0)
     first = rows(store, captions)
     assert [(row["ordinal"], row["is_caption"], row["source"]) for row in first] == [
-        (0, True, "description"), (1, False, "description"),
+        (0, True, "description"), (1, False, "description"), (2, True, "description"),
     ]  # fmt: skip
-    assert classify_records(store, model) == CaptionCounts(2, 3, 1, 1, 0, 0)
+    assert classify_records(store, model) == CaptionCounts(3, 5, 2, 2, 0, 0)
     assert rows(store, captions) == first
 
     with store.begin() as connection:
         changed = "Two dogs run along the bank of a river. The painting was bought from a dealer in 1912."
         connection.execute(sa.update(records).where(records.c.id == "/1/a").values(description=changed))
-    assert classify_records(store, model, ["/1/a"]) == CaptionCounts(1, 2, 1, 0, 1, 1)
+    assert classify_records(store, model, ["/1/a"]) == CaptionCounts(1, 2, 1, 0, 1, 2)
     assert {row["text"] for row in rows(store, captions)} == {
         "Two dogs run along the bank of a river.", "The painting was bought from a dealer in 1912.",
     }  # fmt: skip
@@ -330,8 +335,8 @@ def test_a_new_classifier_judges_in_the_same_rows(store: sa.Engine, model: Path,
     add_record(store, "/1/a", description=DESCRIPTION, language="en")
     classify_records(store, model)
     first = rows(store, captions)
-    other = train_classifier(None, tmp_path / "other", random_seed=8)
-    assert classify_records(store, tmp_path / "other").judged == 2
+    other = train_classifier(None, tmp_path / "other", random_seed=8, plan=QUICK)
+    assert classify_records(store, tmp_path / "other").judged == 3
     second = rows(store, captions)
     assert [row["id"] for row in second] == [row["id"] for row in first]
     assert {row["classifier"] for row in second} == {other.name}

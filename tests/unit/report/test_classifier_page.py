@@ -52,6 +52,8 @@ def test_the_page_says_it_all_and_escapes_it(evaluation: ClassifierEvaluation) -
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     for text in ("test.csv", "1,234 sentences in 2 languages", "called a caption", "missed", "dog <i>+2.5</i>"):
         assert text in page
+    assert 'Called a caption <span class="count">1</span>' in page
+    assert 'Missed <span class="count">1</span>' in page
     assert page.count('class="dot"') == len(evaluation.reliability)
     assert "threshold 0.500: precision 0.667, recall 0.667" in page
 
