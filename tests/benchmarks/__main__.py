@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 
-NAMES = ("dags", "harvest", "night", "cluster", "captions", "detector")
+NAMES = ("dags", "harvest", "night", "cluster", "captions", "language", "detector")
 LONG = ("painter", "paintings")
 OPTIONAL = ("generator",)
 
