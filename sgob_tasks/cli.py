@@ -15,6 +15,7 @@ from typing import Any
 
 from sgob_tasks import __version__
 from sgob_tasks.cli_captions import add_captions
+from sgob_tasks.cli_context import add_context
 from sgob_tasks.cli_dataset import add_dataset
 from sgob_tasks.cli_detect import add_detect
 from sgob_tasks.cli_evaluate import add_evaluate
@@ -101,7 +102,6 @@ def build_parser() -> argparse.ArgumentParser:
     enrich = verb("enrich", _enrich, "find what new pictures show, correct it and compose annotations")
     enrich.add_argument("--limit", type=int, metavar="N", help="at most this many pictures")
     enrich.add_argument("--shard-size", type=int, metavar="N", help="pictures per task of the array")
-    verb("context", _step("enrich.time_context"), "apply the time context to all detections")
     annotate = verb("annotate", _step("enrich.annotate", "run_id"), "compose Web Annotations")
     annotate.add_argument("--run", dest="run_id", default=None, help=argparse.SUPPRESS)
     verb("approve", _step("publish.approve"), "approve all proposed annotations for publication")
@@ -120,6 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     only.add_argument("--rollback", action="store_true", help="only go back to the environment before this one")
     only.add_argument("--list", dest="show", action="store_true", help="only list the environments on the cluster")
     add_generator(add_captions(verbs, _step("enrich.classify_captions")))
+    add_context(verbs)
     add_dataset(verbs)
     add_detect(verbs)
     add_evaluate(verbs)
