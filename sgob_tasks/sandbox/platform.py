@@ -149,6 +149,8 @@ class Platform:
                 "require_promotion_approval": False,
             },
         }
+        if self.training_set() == self.folder / "training":
+            sections["context"] = {"language_model": str(self.language_model())}
         lines = ["# Written by `sgob sandbox up`. Holds secrets: keep it to yourself.", ""]
         for name, values in sections.items():
             lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
@@ -170,6 +172,21 @@ class Platform:
     def captions(self) -> Path:
         """Return the caption generator's training data: painted scenes with their captions, where there are any."""
         return self.folder / "captions"
+
+    def language_model(self) -> Path:
+        """Return the folder of the language model that painted scenes are judged with."""
+        return self.folder / "language-model"
+
+    def _learn_language(self) -> None:
+        """Train the language model on the works that the detector is trained on."""
+        from sgob_tasks.context.language.training import train_language_model
+        from sgob_tasks.sandbox.painter.captioned import write_painted_records
+
+        training = self.folder / "training"
+        if self.training_set() == training and not self.language_model().exists():
+            records = self.folder / "records.jsonl"
+            write_painted_records(records, training / "train.json")
+            train_language_model(records, self.language_model())
 
     def _paint(self) -> None:
         from sgob_tasks.sandbox.painter import paint_collection, paint_training_set
@@ -257,6 +274,8 @@ class Platform:
             def paint() -> None:
                 with self._timed("pictures"):
                     self._paint()
+                with self._timed("language model"):
+                    self._learn_language()
 
             def start_cluster() -> slurm.SlurmSandbox:
                 with self._timed("Slurm with four nodes, accounting and sshd"):

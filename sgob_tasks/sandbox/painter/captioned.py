@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.captions.generated import ruled_out
-from sgob_tasks.captions.generator.prepare import file_sha256, write_split
+from sgob_tasks.captions.generator.prepare import file_sha256, write_lines, write_split
 from sgob_tasks.context.dates import DateRange, parse_date
 from sgob_tasks.context.time_context import Seen, correct_picture
 from sgob_tasks.detection.classes import ClassTable
@@ -76,6 +76,25 @@ def painted_things(painted: Path) -> dict[Any, list[dict[str, Any]]]:
         entry = {"class_name": names[thing["category_id"]], "score": 1.0, "bbox": thing["bbox"]}
         found[thing["image_id"]].append(entry)
     return found
+
+
+def write_painted_records(path: Path, painted: Path) -> None:
+    """Write what the works of a painted data set show, as JSON lines that ``context.language`` learns from.
+
+    Args:
+        path: to write.
+        painted: ``train.json`` of a painted training set; never the held-out one.
+    """
+    document, things = load_json(painted), painted_things(painted)
+    kept = ("title", "year_from", "year_to")
+    write_lines(
+        path,
+        (
+            {"id": str(image["id"]), **{name: image[name] for name in kept}}
+            | {"labels": sorted({thing["class_name"] for thing in things[image["id"]]})}
+            for image in document["images"]
+        ),
+    )
 
 
 def write_painted_split(
