@@ -107,20 +107,42 @@ def rank_evidence(
     Subjects compete with each other and with "none of these", except those that the title names: a picture of Saints
     Peter and Paul shows both.
     """
+    scored = _scored(evidence, named, told, date, titled, known)
+    return [_subject(one, score) for score, one in scored[:limit] if score >= min_score]
+
+
+def score_subjects(
+    evidence: Evidence,
+    named: Sequence[Mention] = (),
+    date: DateRange | None = None,
+    *,
+    titled: bool = False,
+    known: Collection[str] | None = None,
+) -> dict[str, float]:
+    """Return the score of every subject by notation, the likeliest first, without the reasons: for measuring.
+
+    A saint and the saint's scenes are one entry, as in :func:`rank_evidence`.
+    """
+    return {one.notation: score for score, one in _scored(evidence, named, (), date, titled, known)}
+
+
+def _scored(
+    evidence: Evidence,
+    named: Sequence[Mention],
+    told: Sequence[Mention],
+    date: DateRange | None,
+    titled: bool,
+    known: Collection[str] | None,
+) -> list[tuple[float, _Candidate]]:
+    """Return all subjects with their scores, the likeliest first."""
     if not named and not told and not evidence.elements:
         return []
     none = _none(date)
-    candidates = _candidates(evidence, named, told, 1.0 - none, titled, known)
-    best = _group(candidates)
+    best = _group(_candidates(evidence, named, told, 1.0 - none, titled, known))
     everything = none + sum(one.mass for one in best)
     named_mass = sum(one.mass for one in best if one.named)
-    subjects = []
-    for one in best:
-        score = one.mass / (everything - named_mass + one.mass if one.named else everything)
-        if score >= min_score:
-            subjects.append(_subject(one, score))
-    subjects.sort(key=lambda subject: (-subject.score, subject.notation))
-    return subjects[:limit]
+    scored = [(one.mass / (everything - named_mass + one.mass if one.named else everything), one) for one in best]
+    return sorted(scored, key=lambda pair: (-pair[0], pair[1].notation))
 
 
 def _none(date: DateRange | None) -> float:
