@@ -50,6 +50,8 @@ def test_saint_george_is_read_in_ten_languages(title: str) -> None:
         ("Ukrzyżowanie", {"73D6"}),
         ("Judith beheading Holofernes", {"71U4"}),
         ("San Francisco en oración", {"11H(FRANCIS)"}),
+        ("San Francesco in estasi", {"11H(FRANCIS)"}),
+        ("St. Hieronymus in der Wüste", {"11H(JEROME)36"}),
     ],
 )  # fmt: skip
 def test_saints_and_scenes_are_read(title: str, notations: set[str]) -> None:
