@@ -123,7 +123,7 @@ lint: .venv/.done  ## Check style and types
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 
-bench: setup  ## Print the measured figures: DAGs, harvest, night, cluster, detector [SGOB_PEER=checkout of another Mask R-CNN]
+bench: setup  ## Print the measured figures: DAGs, harvest, night, cluster, captions, detector [SGOB_PEER=checkout of another Mask R-CNN]
 	@.venv/bin/python -m tests.benchmarks
 
 learn: setup  ## Train detectors from nothing, on painted scenes and on the reference paintings, print AP50 (50 minutes)
