@@ -212,13 +212,13 @@ def test_impossible_labels_go_and_possible_ones_stay() -> None:
     """A realistic mixture: every class in works of seven centuries, dated as museums do, with all their doubts."""
     random_ = random.Random(3)
     works = []
-    for _ in range(2000):
+    for _ in range(800):
         year = random_.randint(1300, 1999)
         date = parse_date(date_in(random_, year, min(year + random_.choice((0, 5, 30, 120)), 2010)).text, 2026)
         assert date is not None
         works.append((random_.choice(sorted(TABLE)), date))
     counts = _removed_and_lost(works)
-    assert counts["impossible"] > 200
+    assert counts["impossible"] > 80
     assert counts["kept"] <= 0.05 * counts["impossible"]
     assert counts["lost"] <= 0.01 * counts["possible"]
 
@@ -232,8 +232,8 @@ def test_what_dated_works_really_show_survives(path: Path) -> None:
                 date = DateRange(*sorted((int(row["year_from"]), int(row["year_to"]))))
                 terms = [subject.rsplit("/", 1)[-1] for subject in row["subjects"].split("|")]
                 works += [(name, date) for name in classes_of_terms(terms, TABLE)]
-    works = works[::8]
+    works = works[::30]
     counts = _removed_and_lost(works)
-    assert counts["possible"] > 1500
+    assert counts["possible"] > 400
     assert counts["lost"] <= 0.01 * counts["possible"]
     assert counts["impossible"] <= 0.01 * len(works)  # the bounds themselves: what works show was there to be shown
