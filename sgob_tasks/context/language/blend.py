@@ -36,14 +36,18 @@ class Blend:
     Attributes:
         weights: by kind ``[2, columns]``: what a column counts, and by how much more for each unit of rarity.
         centre: mean rarity in the fit.
+        low: least rarity in the fit; beyond it weights do not change further.
+        high: greatest rarity in the fit.
     """
 
     weights: Mapping[str, Floats]
     centre: float
+    low: float
+    high: float
 
     def contributions(self, columns: Mapping[str, Floats], rarity: Floats) -> dict[str, Floats]:
         """Return what each kind of evidence adds to the log-probability of each pair, ``[pairs]`` each."""
-        above = rarity - self.centre
+        above = np.clip(rarity, self.low, self.high) - self.centre
         found = {}
         for kind, values in columns.items():
             fitted = self.weights[TITLE if kind in TEXT_SHARE else kind]
@@ -73,7 +77,8 @@ def fit_blend(columns: Mapping[str, Floats], rarity: Floats, rows: Ints, truth: 
     both = weights.reshape(2, -1)
     ends = np.cumsum([len(COLUMNS[kind]) for kind in FITTED])[:-1]
     parts = np.split(both, ends, axis=1)
-    return Blend({kind: part.astype(np.float32) for kind, part in zip(FITTED, parts, strict=True)}, centre)
+    fitted = {kind: part.astype(np.float32) for kind, part in zip(FITTED, parts, strict=True)}
+    return Blend(fitted, centre, float(rarity.min()), float(rarity.max()))
 
 
 def conditional_logit(design: Doubles, truth: Ints, ridge: float = RIDGE) -> Doubles:

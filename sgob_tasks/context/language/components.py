@@ -100,7 +100,7 @@ class Components:
             ],
             axis=1,
         )
-        found[PRIOR] = self._prior(pairs)
+        found[PRIOR] = self.prior(pairs)
         for kind, names in COLUMNS.items():
             found.setdefault(kind, np.zeros((len(pairs.rows), len(names)), np.float32))
         return found
@@ -131,7 +131,8 @@ class Components:
     def _seen(self, pairs: Pairs) -> Ints:
         return np.asarray(np.where(pairs.labels >= 0, self.counts[pairs.labels], 0))
 
-    def _prior(self, pairs: Pairs) -> Floats:
+    def prior(self, pairs: Pairs) -> Floats:
+        """Return what is known of the pairs' labels before any evidence, ``[pairs, columns]``."""
         bias = np.mean([one.bias[pairs.labels] for one in self.embeddings], axis=0)
         frequency = np.log((self._seen(pairs) + 0.5) / self.bayes["labels"].records)
         return np.asarray(np.stack([np.where(pairs.labels >= 0, bias, 0.0), frequency], axis=1), np.float32)

@@ -99,7 +99,16 @@ class LanguageModel:
         return np.split(total, np.cumsum([len(row) for row in candidates])[:-1])
 
     def _parts(self, encoded: Encoded, pairs: Pairs) -> dict[str, Floats]:
-        return self.blend.contributions(self.components.columns(encoded, pairs), self.components.rarity(pairs))
+        parts = self.blend.contributions(self.components.columns(encoded, pairs), self.components.rarity(pairs))
+        # Nothing was fitted on labels that no record shows: they are given the prior of the least probable one.
+        parts[PRIOR] = np.where(pairs.labels < 0, self._least_prior, parts[PRIOR]).astype(np.float32)
+        return parts
+
+    @cached_property
+    def _least_prior(self) -> float:
+        pairs = self.components.pairs([self.components.encoder.labels.names])
+        columns = {PRIOR: self.components.prior(pairs)}
+        return float(self.blend.contributions(columns, self.components.rarity(pairs))[PRIOR].min())
 
     def evidence(self, context: Context, labels: Sequence[str]) -> list[Evidence]:
         """Return what the context says of each label, in their order, whatever the others are.

@@ -95,7 +95,16 @@ def load_model(folder: Path) -> LanguageModel:
             arrays = {name: file[name] for name in file.files}
         components, blend = _components(vocabulary, arrays), _blend(arrays)
         found = version_of(components, blend)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        zipfile.BadZipFile,
+    ) as error:
         reason = f"is no language model ({type(error).__name__}: {error}); `sgob context train-lm` makes one"
         raise InputError(folder, "folder", folder.name, reason) from error
     if found != info.version:
@@ -112,7 +121,7 @@ def _vocabulary(parts: Components) -> dict[str, list[str]]:
 
 
 def _arrays(parts: Components, blend: Blend) -> dict[str, Array]:
-    arrays: dict[str, Array] = {"centre": np.array(blend.centre)}
+    arrays: dict[str, Array] = {"rarity": np.array([blend.centre, blend.low, blend.high])}
     arrays |= {f"blend.{kind}": blend.weights[kind] for kind in FITTED}
     for name in BAYES:
         arrays |= {f"bayes.{name}.{field}": value for field, value in parts.bayes[name].arrays().items()}
@@ -145,4 +154,5 @@ def _blend(arrays: dict[str, Array]) -> Blend:
     for kind, value in weights.items():
         if value.shape != (2, len(COLUMNS[kind])):
             raise ValueError(f"weights of {kind} have the shape {value.shape}")
-    return Blend(weights, float(arrays["centre"]))
+    centre, low, high = arrays["rarity"].tolist()
+    return Blend(weights, centre, low, high)
