@@ -12,7 +12,7 @@ from sgob_tasks.context.language.records import TEST, read_records, split_of
 from sgob_tasks.context.language.training import fit_language_model
 from tests.reference import reference_files
 
-TRAINING_RECORDS, HELD_OUT_RECORDS = 3000, 1500
+TRAINING_RECORDS, HELD_OUT_RECORDS = 3000, 800
 
 
 @pytest.mark.parametrize("path", reference_files("data/tate/subjects.csv.gz"), ids=lambda path: path.parent.name)
@@ -23,5 +23,5 @@ def test_a_floor_on_real_records(path: Path) -> None:
     model = fit_language_model(training, recipe=Recipe(dimensions=32, epochs=3))
     top = {row.method: row.scores.top1 for row in evaluation_rows(model, held_out)}
     assert top["frequency"] < 0.25
-    assert top["language model"] > 0.5
+    assert top["language model"] > 0.6
     assert top["language model"] > top["naive Bayes, both and date"]
