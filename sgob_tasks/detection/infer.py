@@ -9,9 +9,7 @@ picture in its batch decides how sums are split: another place may change a last
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import os
 import sys
 import time
@@ -21,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgob_tasks.detection.files import load_json, write_json
-from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
-from sgob_tasks.errors import InputError, SgobError
+from sgob_tasks.detection.job_program import JobProgram, run_shard
+from sgob_tasks.errors import InputError
 
 if TYPE_CHECKING:
     from sgob_tasks.detection.inference.stream import Seen
 
-EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 LOG_INTERVAL_S = 10.0
 
 
@@ -86,24 +83,7 @@ def finished_pictures(path: Path) -> set[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    started = time.monotonic()
-    interruption = Interruption()
-    parser = argparse.ArgumentParser(prog="python -m sgob_tasks.detection.infer", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder with job.json and input/")
-    parser.add_argument("--task", type=int, default=0, metavar="I", help="number of the shard (default: 0)")
-    parsed = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        done = run(parsed.job, parsed.task, started, lambda: interruption.requested)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_WRONG_USE
-    except SgobError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
-    return 0 if done else EXIT_CONTINUE
+    return run_shard(JobProgram("sgob_tasks.detection.infer", __doc__, "input/"), run, arguments)
 
 
 def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = lambda: False) -> bool:

@@ -7,37 +7,27 @@ statistics of every batch size (``training.noise.BatchStatistics``) and the nois
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.errors import InputError, SgobError
-
-EXIT_FAILED, EXIT_WRONG_USE = 1, 2
+from sgob_tasks.detection.job_program import JobProgram, exit_code, prepare_log
+from sgob_tasks.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m sgob_tasks.detection.measure_gradients", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder of a training that kept its models")
+    parser = JobProgram("sgob_tasks.detection.measure_gradients", __doc__, "the models that a training kept").parser()
     parser.add_argument("--pictures", type=int, default=1024, metavar="N", help="for each model (default: 1024)")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
+    prepare_log()
+
+    def work() -> int:
         run(options.job, options.pictures)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_WRONG_USE
-    except SgobError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
-    return 0
+        return 0
+
+    return exit_code(work)
 
 
 def run(job: Path, pictures: int) -> list[dict[str, Any]]:

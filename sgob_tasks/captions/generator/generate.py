@@ -9,13 +9,11 @@ means: start me again. The same pictures, generator and batch size give the same
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,33 +23,14 @@ from sgob_tasks.captions.generator.pool import pool_shard
 from sgob_tasks.captions.generator.regions import Picture, read_pictures
 from sgob_tasks.detection.files import write_json
 from sgob_tasks.detection.infer import finished_pictures
-from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
-from sgob_tasks.errors import InputError, SgobError
+from sgob_tasks.detection.job_program import JobProgram, run_shard
 
-EXIT_FAILED, EXIT_WRONG_USE = 1, 2
 LOG_INTERVAL_S = 10.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    started = time.monotonic()
-    interruption = Interruption()
-    parser = argparse.ArgumentParser(prog="python -m sgob_tasks.captions.generator.generate", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder with job.json and input/regions/")
-    parser.add_argument("--task", type=int, required=True, metavar="I", help="number of the shard")
-    parsed = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        done = run(parsed.job, parsed.task, started, lambda: interruption.requested)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_WRONG_USE
-    except SgobError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_FAILED
-    return 0 if done else EXIT_CONTINUE
+    return run_shard(JobProgram("sgob_tasks.captions.generator.generate", __doc__, "input/regions/"), run, arguments)
 
 
 def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = lambda: False) -> bool:
@@ -119,11 +98,11 @@ def _describe_all(
         attention_places=parameters.attention_places,
     )
     version = weights_hash(folder)
-    waiting = (picture for picture in read_pictures(shard, features=features) if picture.sha256 not in before)
+    waiting = _once(read_pictures(shard, features=features), before)
     count, said = 0, time.monotonic()
     with path.open("a", encoding="utf-8") as file:
         while not interrupted():
-            batch = list({p.sha256: p for p in islice(waiting, parameters.batch_size)}.values())
+            batch = list(islice(waiting, parameters.batch_size))
             if not batch:
                 return {"complete": True, "described": count, "model_sha256": version, **surroundings()}
             told = zip(batch, generator.describe(batch), strict=True)
@@ -135,6 +114,15 @@ def _describe_all(
                 said = time.monotonic()
                 _say(f"{count} pictures")
     return {"complete": False}
+
+
+def _once(pictures: Iterable[Picture], before: set[str]) -> Iterator[Picture]:
+    """Yield the pictures that are not described yet, each once."""
+    known = set(before)
+    for picture in pictures:
+        if picture.sha256 not in known:
+            known.add(picture.sha256)
+            yield picture
 
 
 def _line(picture: Picture, caption: dict[str, Any], version: str) -> str:

@@ -8,65 +8,25 @@ goes on from the last checkpoint. On SIGUSR1 it writes a checkpoint and exits wi
 
 from __future__ import annotations
 
-import argparse
-import logging
-import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sgob_tasks.captions.generator.parameters import GeneratorTraining
+from sgob_tasks.detection.job_program import JobProgram, run_training
 from sgob_tasks.detection.training.interruption import EXIT_CONTINUE, Interruption
-from sgob_tasks.errors import InputError, SgobError
 
 if TYPE_CHECKING:
     from sgob_tasks.captions.generator.dataset import Captioned
     from sgob_tasks.captions.generator.network import CaptionNetwork
     from sgob_tasks.detection.training.distributed import Ranks
 
-EXIT_FAILED, EXIT_WRONG_USE = 1, 2
+PROGRAM = JobProgram("sgob_tasks.captions.generator.train", __doc__, "input/data/")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
-    started = time.monotonic()
-    interruption = Interruption()
-    parser = argparse.ArgumentParser(prog="python -m sgob_tasks.captions.generator.train", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("job", type=Path, metavar="JOBDIR", help="job folder with job.json and input/data/")
-    job = parser.parse_args(arguments).job
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    from sgob_tasks.detection.parameters import read_parameters
-
-    try:
-        parameters = read_parameters(job, GeneratorTraining)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_WRONG_USE
-    from sgob_tasks.detection.training import distributed  # imports TensorFlow: after the signal handler
-
-    ranks = distributed.start(parameters.stall_s)
-    try:
-        code = _Job(job, parameters, ranks, interruption, started).run()
-    except InputError as error:
-        sys.stderr.write(f"rank {ranks.rank}: {error}\n")
-        return EXIT_WRONG_USE
-    except SgobError as error:
-        sys.stderr.write(f"rank {ranks.rank}: {error}\n")
-        return EXIT_FAILED
-    except Exception as error:
-        if not distributed.is_broken(error):
-            raise
-        sys.stderr.write(
-            f"rank {ranks.rank}: another rank has ended or does not answer (see its own message), so this one ends too;"
-            " started again, the training goes on from its last checkpoint\n"
-        )
-        sys.stderr.flush()
-        os._exit(EXIT_FAILED)  # an orderly end would wait for the rank that is gone
-    distributed.stop()
-    return code
+    return run_training(PROGRAM, GeneratorTraining, lambda *job: _Job(*job).run(), arguments)
 
 
 class _Job:
