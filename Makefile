@@ -88,7 +88,7 @@ K80_PYTHON ?= $(firstword $(shell for python in $$(command -v python3.10) $$HOME
 	$(call horovod_install,.venv-k80)
 	@touch $@
 
-K80_TESTS ?= tests/unit/detection_tf tests/integration/detection
+K80_TESTS ?= tests/unit/detection_tf tests/unit/captions_tf tests/integration/detection
 
 k80-python:  # prints the Python 3.10 that test-k80 would take; nothing where there is none
 	@echo $(K80_PYTHON)

@@ -18,7 +18,7 @@ from sgob_tasks.store.summary import Status, status
 TRAINING_BUDGET_S = 300
 """Seconds of training, start-up and tracing included: what two cores need for a useful detector of painted scenes."""
 
-CAPTIONS_BUDGET_S = 75
+CAPTIONS_BUDGET_S = 180
 """Seconds for a caption generator of painted scenes: enough for sentences that name what is there."""
 
 
