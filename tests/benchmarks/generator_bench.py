@@ -106,7 +106,7 @@ def show(data: Path, images: Sequence[Mapping[str, Any]]) -> Path:
         figure = attention_page(words, picture.width, picture.height, url, name=f"p{number}")
         figures.append(f"<section class=panel>{figure}<small>{html.escape(picture.title)}</small></section>")
     page = FOLDER / "attention.html"
-    styles = asset("style.css") + STYLE
+    styles = str(asset("style.css")) + STYLE
     page.write_text(
         f'<!doctype html><meta charset="utf-8"><title>Captions</title><style>{styles}</style>'
         f'<main><h1>Where each word came from</h1><div class="panels">{"".join(figures)}</div></main>',
