@@ -26,8 +26,10 @@ from sgob_tasks.captions.generator.prepare import write_split
 from sgob_tasks.captions.generator.regions import Picture, Region
 from sgob_tasks.captions.generator.training_step import CaptionStep
 from sgob_tasks.captions.tokens import tokenise
+from sgob_tasks.detection import job_program
 from sgob_tasks.detection.inference import measure
 from sgob_tasks.detection.training import distributed
+from sgob_tasks.detection.training.interruption import EXIT_CONTINUE
 from sgob_tasks.errors import InputError
 
 
@@ -207,8 +209,8 @@ def test_a_training_ends_goes_on_and_describes(tmp_path: Path, monkeypatch: pyte
         requested = True
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "Interruption", Stopped)
-        assert train.main([str(job)]) == train.EXIT_CONTINUE
+        patched.setattr(job_program, "Interruption", Stopped)
+        assert train.main([str(job)]) == EXIT_CONTINUE
     assert list((job / "checkpoints").glob("step-*.npz"))
     assert train.main([str(job)]) == 0
     summary = json.loads((job / "results" / "summary.json").read_text())
@@ -235,7 +237,7 @@ def test_a_training_ends_goes_on_and_describes(tmp_path: Path, monkeypatch: pyte
     before = (out / "results" / "0000.jsonl").read_bytes()
     assert generate.run(out, 0, time.monotonic())
     assert (out / "results" / "0000.jsonl").read_bytes() == before
-    assert generate.main([str(out), "--task", "1"]) == generate.EXIT_WRONG_USE
+    assert generate.main([str(out), "--task", "1"]) == job_program.EXIT_WRONG_USE
 
     assert describe(job / "results" / "model", shard.parent, tmp_path / "told.json", Generation(batch_size=5)) == 12
     told = {entry["image_id"]: entry["caption"] for entry in json.loads((tmp_path / "told.json").read_text())}
@@ -243,9 +245,9 @@ def test_a_training_ends_goes_on_and_describes(tmp_path: Path, monkeypatch: pyte
 
 
 def test_wrong_use_of_a_training_has_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train.main([str(write_job(tmp_path / "a", colour=1))]) == train.EXIT_WRONG_USE
+    assert train.main([str(write_job(tmp_path / "a", colour=1))]) == job_program.EXIT_WRONG_USE
     assert "parameters.colour" in capsys.readouterr().err
-    assert train.main([str(write_job(tmp_path / "b", steps=1))]) == train.EXIT_WRONG_USE
+    assert train.main([str(write_job(tmp_path / "b", steps=1))]) == job_program.EXIT_WRONG_USE
     assert "captions.json" in capsys.readouterr().err
 
 
