@@ -22,7 +22,7 @@ from pycocotools import mask as rle_codec
 sys.path.insert(0, str(Path(__file__).parent))
 import matterport
 
-from sgob_tasks.detection import detect, export_model, infer
+from sgob_tasks.detection import detect, export_model
 from sgob_tasks.detection.config import DetectorConfig, preset_config
 from sgob_tasks.detection.detect_config import DetectConfig
 from sgob_tasks.detection.inference.detector import Detector
@@ -31,6 +31,7 @@ from sgob_tasks.detection.inference.opening import open_model
 from sgob_tasks.detection.inference.stream import Stream
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.pictures import load_picture
+from sgob_tasks.detection.training.interruption import EXIT_CONTINUE
 from sgob_tasks.detection.vocabularies import coco_classes
 from sgob_tasks.detection.weights.model_files import ModelInfo, save_model
 from sgob_tasks.errors import InputError, PermanentError
@@ -301,7 +302,7 @@ def test_a_signal_ends_inference_between_batches_and_the_next_job_goes_on(
         time.sleep(0.05)
     process.send_signal(signal.SIGUSR1)
     shown = process.communicate()[0]
-    assert process.returncode == infer.EXIT_CONTINUE
+    assert process.returncode == EXIT_CONTINUE
     assert "asked to make room" in shown
     content = results.read_bytes()
     assert content.endswith(b"\n")

@@ -17,10 +17,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from sgob_tasks.detection import infer
 from sgob_tasks.detection.config import DetectorConfig, preset_config
 from sgob_tasks.detection.data.batches import Batch
 from sgob_tasks.detection.inference.detector import Detector
+from sgob_tasks.detection.job_program import EXIT_WRONG_USE
 from sgob_tasks.detection.network.heads import CLASS_LAYERS
 from sgob_tasks.detection.network.model import MaskRCNN
 from sgob_tasks.detection.parameters import TrainingParameters
@@ -257,4 +257,4 @@ def test_inference_gives_a_line_per_picture_and_goes_on_after_a_stop(tmp_path: P
     assert [line["sha256"] for line in again] == ["0", "1", "2", "3", "4"]
     assert again[0] == lines[0]
     assert json.loads((tmp_path / "results" / "0001.summary.json").read_text())["done_before"] == 1
-    assert run_inference(tmp_path, 7) == infer.EXIT_WRONG_USE
+    assert run_inference(tmp_path, 7) == EXIT_WRONG_USE
