@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from sgob_tasks.errors import InputError
+from sgob_tasks.sandbox.painter.arrangement import paint_arrangement
+from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT
 from sgob_tasks.sandbox.painter.composition import ORDINARY
 from sgob_tasks.sandbox.painter.scene import CLASSES, SIZE, Scene, paint_scene
 from sgob_tasks.sandbox.painter.twofold import WITH_LOOK_ALIKE
@@ -31,7 +33,7 @@ _MAX_PICTURES = 1 << 24
 
 @dataclass(frozen=True)
 class Order:
-    """What to paint: the arguments of :func:`paint_scene`."""
+    """What to paint: the arguments of :func:`paint_scene`, or an arrangement."""
 
     seed: int
     split: str
@@ -50,10 +52,7 @@ def orders(count: int, seed: int, split: str) -> list[Order]:
     Raises:
         InputError: ``count`` or ``seed`` is negative or too large.
     """
-    if not 0 <= count < _MAX_PICTURES:
-        raise InputError("painter", "count", count, f"a number from 0 to {_MAX_PICTURES - 1} expected")
-    if seed < 0:
-        raise InputError("painter", "seed", seed, "a number from 0 expected")
+    check_numbers(count, seed)
     if split == "train":
         old, modern = TRAINING_LOOK_ALIKES / 7, TRAINING_LOOK_ALIKES * 6 / 7
     elif split == "held_out":
@@ -69,8 +68,22 @@ def orders(count: int, seed: int, split: str) -> list[Order]:
     return [Order(scene_seed(seed, split, i), split, subject, old) for i, (subject, old) in enumerate(plan)]
 
 
+def check_numbers(count: int, seed: int) -> None:
+    """Refuse a number of pictures or a seed that is out of range.
+
+    Raises:
+        InputError: ``count`` or ``seed`` is negative or too large.
+    """
+    if not 0 <= count < _MAX_PICTURES:
+        raise InputError("painter", "count", count, f"a number from 0 to {_MAX_PICTURES - 1} expected")
+    if seed < 0:
+        raise InputError("painter", "seed", seed, "a number from 0 expected")
+
+
 def paint_order(order: Order, size: tuple[int, int] = SIZE) -> Scene:
     """Paint what is ordered."""
+    if order.subject == ARRANGEMENT:
+        return paint_arrangement(order.seed, split=order.split, size=size)
     return paint_scene(order.seed, split=order.split, subject=order.subject, ambiguous=order.ambiguous, size=size)
 
 
@@ -220,12 +233,31 @@ def paint_training_set(
     Raises:
         InputError: a number is out of range, or ``out`` holds another painting.
     """
+    plans = {"train.json": orders(train, seed, "train"), "val.json": orders(held_out, seed, "held_out")}
+    return paint_set(out, plans, size, processes)
+
+
+def paint_set(out: Path, plans: Mapping[str, Sequence[Order]], size: tuple[int, int], processes: int | None) -> Path:
+    """Paint a data set: ``images/``, ``annotations/*.xml``, and a COCO document for each plan.
+
+    Args:
+        out: folder to write into; made if missing.
+        plans: name of the document -> what to paint.
+        size: width and height of the pictures in pixels.
+        processes: how many processes paint; two where there are two cores, if omitted.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: ``out`` holds another painting.
+    """
     processes = default_processes() if processes is None else processes
     (out / "annotations").mkdir(parents=True, exist_ok=True)
     names: set[str] = set()
-    for split, count, name in (("train", train, "train.json"), ("held_out", held_out, "val.json")):
+    for name, plan in plans.items():
         scenes = []
-        for scene in paint_all(orders(count, seed, split), out / "images", size=size, processes=processes):
+        for scene in paint_all(plan, out / "images", size=size, processes=processes):
             (out / "annotations" / scene.file_name).with_suffix(".xml").write_text(voc(scene), encoding="utf-8")
             scenes.append(scene)
         names |= {scene.file_name for scene in scenes}

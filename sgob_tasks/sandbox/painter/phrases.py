@@ -83,6 +83,13 @@ TITLES: dict[str, tuple[str, ...]] = {
         "Portrait of a Lady with a Book of Hours",
         "The Prayer Book",
     ),
+    "arrangement": (
+        "Allegory",
+        "Capriccio",
+        "A Curious Assembly",
+        "Leaf from a Pattern Book",
+        "An Unknown Parable",
+    ),
 }
 
 SUBJECT_CAPTIONS: dict[str, tuple[Caption, ...]] = {
@@ -210,6 +217,7 @@ SUBJECT_CAPTIONS: dict[str, tuple[Caption, ...]] = {
         (("book", "skull"), "A small book is shown together with a skull."),
         (("book",), "A little dark book with a pale leaf is held upright."),
     ),
+    "arrangement": (),
 }
 
 GENERAL_CAPTIONS: tuple[Caption, ...] = (

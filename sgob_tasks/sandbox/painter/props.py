@@ -58,7 +58,7 @@ def put(stage: Stage, prop: Prop, x: float, y: float) -> None:
     rng = stage.rng
     size = rng.uniform(prop.smallest, prop.largest)
     angle = rng.uniform(-prop.lean, prop.lean)
-    if prop is SWORD:  # a sword lies
+    if prop.class_name == SWORD.class_name:  # a sword lies
         angle = rng.choice((-1, 1)) * rng.uniform(0.9, 1.35)
     foot = y - size * stage.closeness * prop.raised
     frame = stage.frame(x, foot, size, flip=prop.mirrored and rng.random() < 0.5, angle=angle)

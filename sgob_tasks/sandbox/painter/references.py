@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT, arrangement_captions
+from sgob_tasks.sandbox.painter.seen import Thing, joined, touch, with_article
 
 REFERENCES = 5
 LEFT, RIGHT = 0.38, 0.62
@@ -40,19 +42,6 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     "mounted": ("rider", "rider", "man"),
 }
 """What people call the person, by subject; elsewhere a figure."""
-
-
-@dataclass(frozen=True)
-class Thing:
-    """A visible thing: class and COCO box in pixels."""
-
-    class_name: str
-    box: tuple[float, float, float, float]
-
-    @property
-    def middle(self) -> tuple[float, float]:
-        """Its middle in pixels."""
-        return self.box[0] + self.box[2] / 2, self.box[1] + self.box[3] / 2
 
 
 def main_class(subject: str, things: Sequence[Thing]) -> str | None:
@@ -104,7 +93,7 @@ class _Teller:
 
     def take_at(self, name: str, figure: Thing) -> Thing | None:
         """Return the thing of a class that touches a figure (what it wears or holds), and do not speak of it again."""
-        near = [thing for thing in self.left if thing.class_name == name and _touch(thing, figure)]
+        near = [thing for thing in self.left if thing.class_name == name and touch(thing, figure)]
         for thing in near[:1]:
             self.left.remove(thing)
         return near[0] if near else None
@@ -118,10 +107,12 @@ class _Teller:
         """Return a figure with what it wears and holds, and its side."""
         crowned, holy = (self.take_at(name, thing) for name in WORN)
         held = [name for name in HELD if self.take_at(name, thing)]
-        text = _a(f"crowned {noun}" if crowned else noun)
+        text = with_article(f"crowned {noun}" if crowned else noun)
         text += " with a halo" if holy else ""
         if held:
-            text += f" {self.rng.choice(('holding', 'with', 'carrying'))} {_and([_a(name) for name in held])}"
+            text += (
+                f" {self.rng.choice(('holding', 'with', 'carrying'))} {joined([with_article(name) for name in held])}"
+            )
         return f"{text} {self.side(thing)}"
 
     def rest(self, most: int) -> list[str]:
@@ -133,23 +124,10 @@ class _Teller:
         return [f"{_count(name, number)} {side}" for (name, side), number in list(groups.items())[:most]]
 
 
-def _touch(first: Thing, second: Thing) -> bool:
-    (x1, y1, w1, h1), (x2, y2, w2, h2) = first.box, second.box
-    return x1 < x2 + w2 and x2 < x1 + w1 and y1 < y2 + h2 and y2 < y1 + h1
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
 def _count(name: str, number: int) -> str:
     if number == 1:
-        return _a(name)
+        return with_article(name)
     return f"{_NUMBERS[min(number, len(_NUMBERS) - 1)]} {_PLURALS.get(name, f'{name}s')}"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _act(teller: _Teller) -> str:
@@ -158,8 +136,12 @@ def _act(teller: _Teller) -> str:
     if subject in {"george", "mounted", "hunt"} and (mount := teller.take("horse", "bicycle")):
         rider = teller.take("person")
         dragon = teller.take("dragon")
-        on = f"{pick(('on', 'riding'))} {_a(mount.class_name)}"
-        who = f"{teller.figure(rider, teller.role)} {on}" if rider else f"{_a(mount.class_name)} {teller.side(mount)}"
+        on = f"{pick(('on', 'riding'))} {with_article(mount.class_name)}"
+        who = (
+            f"{teller.figure(rider, teller.role)} {on}"
+            if rider
+            else f"{with_article(mount.class_name)} {teller.side(mount)}"
+        )
         return f"{who} {pick(('fights', 'attacks'))} a dragon {teller.side(dragon)}" if dragon else who
     if subject == "tournament" and (mount := teller.take("horse")):
         teller.left = [thing for thing in teller.left if thing.class_name not in {"horse", "person"}]
@@ -172,7 +154,7 @@ def _act(teller: _Teller) -> str:
             return f"{who} {pick(('appears to', 'approaches'))} {teller.figure(person, teller.role)}"
         return who
     if flier := teller.take("airplane", "angel", "bird") if subject == "aloft" else None:
-        return f"{_a(flier.class_name)} {pick(('flies', 'hovers'))} in the sky {teller.side(flier)}"
+        return f"{with_article(flier.class_name)} {pick(('flies', 'hovers'))} in the sky {teller.side(flier)}"
     if subject in {"vanitas", "treasury"}:
         return pick(("a still life of", "things on a table:", "a table with"))
     if lion := teller.take("lion") if subject in {"jerome", "arms"} else None:
@@ -190,12 +172,12 @@ def _sentence(rng: random.Random, subject: str, things: Sequence[Thing], width: 
     teller = _Teller(rng, subject, things, width)
     act, rest = _act(teller), teller.rest(rng.choice((3, 4, 4, 5)))
     if not act:
-        return f"{_and(rest)}." if rest else "A painted scene."
+        return f"{joined(rest)}." if rest else "A painted scene."
     if not rest:
         return f"{act}."
     if subject in {"vanitas", "treasury"}:
-        return f"{act} {_and(rest)}."
-    return f"{act}{rng.choice((' with ', ', with ', ', '))}{_and(rest)}."
+        return f"{act} {joined(rest)}."
+    return f"{act}{rng.choice((' with ', ', with ', ', '))}{joined(rest)}."
 
 
 def reference_captions(
@@ -210,6 +192,8 @@ def reference_captions(
         seed: of the picture.
         count: number of sentences.
     """
+    if subject == ARRANGEMENT:
+        return arrangement_captions(things, width, seed, count)
     told = (
         _sentence(random.Random(f"reference {seed} {number}"), subject, things, width)  # noqa: S311 - words, no secret
         for number in range(count)

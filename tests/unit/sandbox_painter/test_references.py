@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sgob_tasks.sandbox.painter.dataset import coco, orders, paint_order
-from sgob_tasks.sandbox.painter.references import Thing, coco_references, main_class, reference_captions
+from sgob_tasks.sandbox.painter.references import coco_references, main_class, reference_captions
+from sgob_tasks.sandbox.painter.seen import Thing
 
 HORSE, RIDER = Thing("horse", (10, 60, 80, 60)), Thing("person", (30, 20, 40, 60))
 DRAGON, CROWN = Thing("dragon", (180, 90, 60, 60)), Thing("crown", (45, 15, 10, 8))
