@@ -36,10 +36,12 @@ def licence_text(uri: str) -> str:
     """Return the LICENSE file: what is covered, and the legal code where it is short enough to ship."""
     identifier, name = licence_name(uri)
     head = (
-        "The labels, boxes, masks, scores and annotations of this data set are made available under\n"
+        "The labels, boxes, masks, scores, written captions and annotations of this data set\n"
+        "are made available under\n"
         f"{name}\n{uri}\n\n"
         "The pictures are not part of it. Each has the rights statement that stands beside it in\n"
-        "pictures.csv. Titles, creators, dates and captions are metadata of Europeana, which are CC0.\n"
+        "pictures.csv. Titles, creators, dates and the captions that were found in\n"
+        "descriptions are metadata of Europeana, which are CC0.\n"
     )
     if identifier != "cc0-1.0":
         return f"{head}\nThe legal code is at {uri.rstrip('/')}/legalcode\n"

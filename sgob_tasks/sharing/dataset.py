@@ -45,7 +45,7 @@ DETECTION_COLUMNS = (
     "detector_score", "reason", "wikidata", "iconclass", "model", "annotation_id", "annotation_state",
     "europeana_annotation",
 )  # fmt: skip
-CAPTION_COLUMNS = ("europeana_id", "item_uri", "text", "language", "source", "score", "classifier")
+CAPTION_COLUMNS = ("europeana_id", "item_uri", "text", "language", "source", "score", "classifier", "sha256")
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def _write_captions(connection: sa.Connection, folder: Path) -> int:
         for one in rows.read_captions(connection):
             table.add(
                 one.record_id, item_uri(one.record_id), one.text, one.language, one.source, score(one.score),
-                one.classifier,
+                one.classifier, one.sha256,
             )  # fmt: skip
         return table.rows
 

@@ -81,7 +81,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Caption:
-    """A sentence of the metadata that says what is depicted."""
+    """A sentence that says what is depicted: of the metadata, or a generator's about one picture (``sha256``)."""
 
     record_id: str
     text: str
@@ -89,6 +89,7 @@ class Caption:
     source: str
     score: float
     classifier: str
+    sha256: str | None
 
 
 @contextmanager
@@ -257,11 +258,11 @@ def count_annotations(connection: sa.Connection) -> int:
 
 
 def read_captions(connection: sa.Connection) -> Iterator[Caption]:
-    """Yield the sentences that are captions, sorted by record and text."""
+    """Yield the sentences that are captions, sorted by record, text and picture."""
     c, r = t.captions.c, t.records.c
     one = (c.record_id, sa.func.coalesce(c.sha256, c.text_hash))  # a generator has one caption of a picture
     newest = (
-        sa.select(c.record_id, c.text, c.language, c.source, c.score, c.classifier, c.text_hash)
+        sa.select(c.record_id, c.text, c.language, c.source, c.score, c.classifier, c.sha256, c.text_hash)
         .ext(distinct_on(*one))
         .where(c.is_caption)
         .order_by(*one, c.id.desc())
@@ -269,9 +270,9 @@ def read_captions(connection: sa.Connection) -> Iterator[Caption]:
     )
     n = newest.c
     rows = connection.execute(
-        sa.select(n.record_id, n.text, n.language, n.source, n.score, n.classifier)
+        sa.select(n.record_id, n.text, n.language, n.source, n.score, n.classifier, n.sha256)
         .join_from(newest, t.records, sa.and_(r.id == n.record_id, r.state == "active"))
-        .order_by(_binary(n.record_id), n.text_hash)
+        .order_by(_binary(n.record_id), n.text_hash, n.sha256)
     )
     for row in rows:
         yield Caption(*tuple(row))

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sgob_tasks.errors import InputError
 from sgob_tasks.sharing.dataset import build_dataset, load_manifest
 from sgob_tasks.store import tables as t
-from tests.integration.report.seed import BROKEN, EVIL, SAINT, seed
+from tests.integration.report.seed import BROKEN, EVIL, GENERATED, SAINT, seed
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +55,7 @@ def test_coco_holds_what_the_store_holds(store: sa.Engine, tmp_path: Path) -> No
     licences = {licence["id"]: licence["url"] for licence in coco["licenses"]}
     assert licences[saint["license"]] == "http://creativecommons.org/publicdomain/mark/1.0/"
     assert built.counts == {
-        "pictures": 2, "detections": 3, "corrected": 1, "categories": len(categories), "captions": 1, "annotations": 1,
+        "pictures": 2, "detections": 3, "corrected": 1, "categories": len(categories), "captions": 2, "annotations": 1,
     }  # fmt: skip
 
 
@@ -73,9 +73,10 @@ def test_tables_and_annotations(store: sa.Engine, tmp_path: Path) -> None:
         "Saint George and the Dragon – Bernat Martorell – Museum of Examples"
     )
     assert BROKEN not in pictures
-    assert [row["text"] for row in read_csv(folder / "captions.csv")] == [
-        "Saint George on a white horse kills a dragon with his lance."
-    ]
+    captions = {row["source"]: row for row in read_csv(folder / "captions.csv")}
+    assert captions["description"]["text"] == "Saint George on a white horse kills a dragon with his lance."
+    assert (captions["generator"]["text"], captions["generator"]["classifier"]) == (GENERATED, "captions-1")
+    assert (captions["description"]["sha256"], captions["generator"]["sha256"]) == ("", pictures[SAINT]["sha256"])
     page = json.loads((folder / "annotations" / "page-00001.jsonld").read_text())
     assert [one["reviewState"] for one in page["items"]] == ["published"]
     assert page["items"][0]["target"]["selector"]["value"] == "xywh=pixel:300,200,340,320"
