@@ -1,6 +1,7 @@
-"""The caption generator on painted scenes: what it learns in a quarter of an hour, against two baselines.
+"""The caption generator on painted pictures: what it learns in a quarter of an hour, against two baselines.
 
-``python -m tests.benchmarks generator``; ``--budget=S`` changes the seconds of each of the two trainings, ``--steps=N``
+``python -m tests.benchmarks generator``, on compositions (things in fixed places) and on arrangements (things in places
+drawn by lot); ``--only=NAME`` for one of the two, ``--budget=S`` changes the seconds of each training, ``--steps=N``
 counts their updates instead (on a busy machine), ``--ranks=N`` the processes. The regions are those of the detector
 that ``python -m tests.benchmarks painter`` trained, after the time context. Baselines: the one training caption that is
 best on the held-out pictures, and the same network with as many weights that sees the mean of all regions for every
@@ -31,18 +32,19 @@ from sgob_tasks.captions.tokens import tokenise
 from sgob_tasks.cluster_python import cluster_environment, cluster_python
 from sgob_tasks.report.assets import asset
 from sgob_tasks.sandbox.painter.captioned import write_painted_split
-from tests.benchmarks.learning_bench import CACHE, RANKS, painted
+from tests.benchmarks.learning_bench import CACHE, RANKS, arranged, painted
 
-FOLDER = CACHE / "generator"
+SETS = {"compositions": (painted, CACHE / "generator"), "arrangements": (arranged, CACHE / "generator-arranged")}
+"""Name -> where the pictures come from, and where the results go."""
 SHOWN = 6
 SAME_SIZE = 200
 """Units of the network without attention: it has no fewer weights than ours, whose 192 units have attention besides."""
 
 
-def found_on(data: Path, detector: Path) -> dict[str, list[dict[str, Any]]]:
+def found_on(data: Path, detector: Path, folder: Path) -> dict[str, list[dict[str, Any]]]:
     """What the detector finds on all painted pictures, by file name; done once for a detector."""
-    out = FOLDER / "found.json"
-    marker = FOLDER / "found.of"
+    out = folder / "found.json"
+    marker = folder / "found.of"
     stamp = f"{(detector / 'weights.h5').stat().st_mtime_ns}"
     if not (out.exists() and marker.exists() and marker.read_text() == stamp):
         program = [str(cluster_python()), "-m", "sgob_tasks.detection.detect", f"--weights={detector}"]
@@ -55,16 +57,24 @@ def found_on(data: Path, detector: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def prepare(data: Path, detector: Path) -> dict[str, Any]:
+def prepare(data: Path, detector: Path, folder: Path) -> dict[str, Any]:
     """Write the generator's training data; return the held-out captions."""
-    found = found_on(data, detector)
+    found = found_on(data, detector, folder)
     captions: dict[str, Any] = {}
     for split in ("train", "val"):
         images = json.loads((data / f"{split}.json").read_text())["images"]
         by_id = {image["id"]: found.get(image["file_name"], []) for image in images}
-        shutil.rmtree(FOLDER / "data" / split, ignore_errors=True)
-        captions = write_painted_split(FOLDER / "data" / split, data / f"{split}.json", data / "images", by_id)
+        shutil.rmtree(folder / "data" / split, ignore_errors=True)
+        captions = write_painted_split(folder / "data" / split, data / f"{split}.json", data / "images", by_id)
     return captions
+
+
+def by_picture(captions: Mapping[str, Any]) -> dict[int, list[str]]:
+    """Return the captions of each picture."""
+    found: dict[int, list[str]] = {}
+    for entry in captions["annotations"]:
+        found.setdefault(entry["image_id"], []).append(entry["caption"])
+    return found
 
 
 def named(told: Mapping[int, str], images: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -89,12 +99,18 @@ def ratio(ours: CaptionScores, theirs: CaptionScores) -> str:
     return f"{first.mean() / second.mean():.2f} times [{low:.2f}, {high:.2f}]"
 
 
-def show(data: Path, images: Sequence[Mapping[str, Any]]) -> Path:
+def agreement(references: Mapping[int, Sequence[str]]) -> CaptionScores:
+    """Return what one person's captions score against the other four's: what a caption can reach, about."""
+    told = {image_id: texts[0] for image_id, texts in references.items()}
+    return score_captions({image_id: texts[1:] for image_id, texts in references.items()}, told)
+
+
+def show(data: Path, folder: Path, images: Sequence[Mapping[str, Any]]) -> Path:
     """Write a page with some held-out pictures, their captions, and where each word came from."""
-    regions = FOLDER / "data" / "val" / "regions"
-    out = FOLDER / "told.jsonl"
+    regions = folder / "data" / "val" / "regions"
+    out = folder / "told.jsonl"
     program = [str(cluster_python()), "-m", "sgob_tasks.captions.generator.describe", f"--in={regions}", f"--out={out}"]
-    model = FOLDER / "attention" / "results" / "model"
+    model = folder / "attention" / "results" / "model"
     subprocess.run([*program, f"--model={model}"], env=cluster_environment(), check=True, stdout=subprocess.DEVNULL)
     asked = {one.sha256: one for path in sorted(regions.glob("*.jsonl")) for one in read_pictures(path)}
     named = {image["sha256"]: image["file_name"] for image in images}
@@ -105,7 +121,7 @@ def show(data: Path, images: Sequence[Mapping[str, Any]]) -> Path:
         url = (data / "images" / named[picture.sha256]).as_uri()
         figure = attention_page(words, picture.width, picture.height, url, name=f"p{number}")
         figures.append(f"<section class=panel>{figure}<small>{html.escape(picture.title)}</small></section>")
-    page = FOLDER / "attention.html"
+    page = folder / "attention.html"
     styles = str(asset("style.css")) + STYLE
     page.write_text(
         f'<!doctype html><meta charset="utf-8"><title>Captions</title><style>{styles}</style>'
@@ -115,8 +131,51 @@ def show(data: Path, images: Sequence[Mapping[str, Any]]) -> Path:
     return page
 
 
+def report(title: str, told: Mapping[str, Mapping[int, str]], held_out: Mapping[str, Any]) -> None:
+    """Print the figures of all captions of the held-out pictures."""
+    references = by_picture(held_out)
+    scores = {name: score_captions(references, captions) for name, captions in told.items()}
+    for name, one in (scores | {"a reference against the others": agreement(references)}).items():
+        for figure, value in one.values.items():
+            low, high = one.intervals[figure]
+            print(f"{title}: {name}: {figure} {value:.3f} [{low:.3f}, {high:.3f}]")
+    for name in told:
+        right = named(told[name], held_out["images"])
+        if len(right):  # arrangements have no main subject
+            low, high = interval(right)
+            print(f"{title}: {name}: main subject named {right.mean():.3f} [{low:.3f}, {high:.3f}] of {len(right)}")
+    print(f"{title}: CIDEr-D {ratio(scores['attention'], scores['constant'])} the constant caption's")
+    print(f"{title}: CIDEr-D {ratio(scores['attention'], scores['no attention'])} the one's without attention")
+
+
+def measure(title: str, data: Path, folder: Path, detector: Path, how: Mapping[str, Any]) -> None:
+    """Train on one set of pictures, and print what comes out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held_out = prepare(data, detector, folder)
+    references = by_picture(held_out)
+    training = json.loads((folder / "data" / "train" / "captions.json").read_text())
+    constant, _ = best_constant_caption(
+        (entry["caption"] for entry in training["annotations"]), list(references.values())
+    )
+    told: dict[str, dict[int, str]] = {"constant": dict.fromkeys(references, constant)}
+    print(f"{title}: constant caption: {constant}")
+    for name, config in (("attention", {}), ("no attention", {"attention": False, "units": SAME_SIZE})):
+        out = folder / name.replace(" ", "-")
+        shutil.rmtree(out, ignore_errors=True)
+        trained = train_here(folder / "data", out, config=config, checkpoint_interval_s=120.0, **how)["training"]
+        print(
+            f"{title}: {name}: {trained['weights']} weights, {trained['steps']} steps of"
+            f" {trained['global_batch_size']} in {trained['seconds']:.0f} s on {trained['ranks']} ranks"
+        )
+        results = json.loads((out / "results" / "val_captions.json").read_text())
+        told[name] = {entry["image_id"]: entry["caption"] for entry in results}
+    report(title, told, held_out)
+    print(f"{title}: {show(data, folder, held_out['images'])}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=SETS, help="one of the sets of pictures")
     parser.add_argument("--budget", type=float, default=900.0, metavar="S", help="seconds of each training")
     parser.add_argument("--steps", type=int, metavar="N", help="updates of each, however long they take")
     parser.add_argument("--ranks", type=int, default=RANKS, metavar="N")
@@ -125,37 +184,7 @@ def main() -> None:
     if not (detector / "weights.h5").exists():
         print("generator: first train a detector: python -m tests.benchmarks painter")
         return
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    held_out = prepare(painted(), detector)
-    references: dict[int, list[str]] = {}
-    for entry in held_out["annotations"]:
-        references.setdefault(entry["image_id"], []).append(entry["caption"])
-    training = json.loads((FOLDER / "data" / "train" / "captions.json").read_text())
-    constant, _ = best_constant_caption(
-        (entry["caption"] for entry in training["annotations"]), list(references.values())
-    )
-    told: dict[str, dict[int, str]] = {"constant": dict.fromkeys(references, constant)}
-    print(f"generator: constant caption: {constant}")
-    for name, config in (("attention", {}), ("no attention", {"attention": False, "units": SAME_SIZE})):
-        out = FOLDER / name.replace(" ", "-")
-        shutil.rmtree(out, ignore_errors=True)
-        how: dict[str, Any] = {"steps": options.steps} if options.steps else {"budget_s": options.budget}
-        how |= {"ranks": options.ranks, "config": config, "checkpoint_interval_s": 120.0}
-        trained = train_here(FOLDER / "data", out, **how)["training"]
-        print(
-            f"generator: {name}: {trained['weights']} weights, {trained['steps']} steps of"
-            f" {trained['global_batch_size']} in {trained['seconds']:.0f} s on {trained['ranks']} ranks"
-        )
-        results = json.loads((out / "results" / "val_captions.json").read_text())
-        told[name] = {entry["image_id"]: entry["caption"] for entry in results}
-    scores = {name: score_captions(references, captions) for name, captions in told.items()}
-    for name, one in scores.items():
-        for figure, value in one.values.items():
-            low, high = one.intervals[figure]
-            print(f"generator: {name}: {figure} {value:.3f} [{low:.3f}, {high:.3f}]")
-        right = named(told[name], held_out["images"])
-        low, high = interval(right)
-        print(f"generator: {name}: main subject named {right.mean():.3f} [{low:.3f}, {high:.3f}] of {len(right)}")
-    print(f"generator: CIDEr-D {ratio(scores['attention'], scores['constant'])} the constant caption's")
-    print(f"generator: CIDEr-D {ratio(scores['attention'], scores['no attention'])} the one's without attention")
-    print(f"generator: {show(painted(), held_out['images'])}")
+    how: dict[str, Any] = {"steps": options.steps} if options.steps else {"budget_s": options.budget}
+    for name in (options.only,) if options.only else SETS:
+        pictures, folder = SETS[name]
+        measure(name, pictures(), folder, detector, how | {"ranks": options.ranks})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sgob_tasks.errors import InputError
 from sgob_tasks.sandbox.painter import animals, beings, props, things, wording
@@ -29,6 +30,9 @@ GAP = 0.015
 MANNERS = ("country", "country", "dusk", "gilded", "diapered", "bright", "sunburst")
 """Grounds that anything can stand on, whatever the date."""
 
+LOWEST = 0.97
+"""Nothing stands lower than this share of the height."""
+
 NEAR, FAR = 1.15, 0.8
 """Sizes in the foreground and at the horizon, to those of the compositions."""
 
@@ -44,7 +48,6 @@ class Piece:
         draw: see :data:`Routine`.
         things: depicted things that it consists of.
         smallest, largest: as of :class:`.props.Prop`.
-        reach: to either side of its origin at most, to its height.
         aloft: whether it hangs in the air.
     """
 
@@ -52,15 +55,14 @@ class Piece:
     things: int
     smallest: float
     largest: float
-    reach: float
     aloft: bool = False
 
 
-def _single(prop: Prop, reach: float, *, aloft: bool = False) -> Piece:
+def _single(prop: Prop, *, aloft: bool = False) -> Piece:
     def draw(stage: Stage, x: float, y: float, tall: float) -> None:
         put(stage, replace(prop, smallest=tall, largest=tall), x, y)
 
-    return Piece(draw, 1, prop.smallest, prop.largest, reach, aloft)
+    return Piece(draw, 1, prop.smallest, prop.largest, aloft)
 
 
 def _figure(*, holy: bool = False, crowned: bool = False, armed: bool = False) -> Routine:
@@ -99,33 +101,47 @@ HORSE = Prop("horse", lambda b, r, p: animals.horse(b, r, p, rearing=False, sadd
 DRAGON = Prop("dragon", animals.dragon, 0.3, 0.4, lean=0.12)
 
 PIECES: tuple[Piece, ...] = (
-    _single(props.TREE, 0.48),
-    _single(props.DOG, 0.94),
-    _single(props.SHEEP, 0.73),
-    _single(props.LION, 0.8),
-    _single(props.FLYING_BIRD, 0.85, aloft=True),
-    _single(props.STANDING_BIRD, 0.77),
-    _single(props.BANNER, 0.72),
-    _single(props.SHIELD, 0.52),
-    _single(props.SKULL, 0.57),
-    _single(props.CHALICE, 0.38),
-    _single(props.CROWN, 0.6),
-    _single(props.OPEN_BOOK, 0.57),
-    _single(props.CLOSED_BOOK, 0.57),
-    _single(props.SWORD, 0.8),
-    _single(HORSE, 0.8),
-    _single(DRAGON, 0.9),
-    Piece(_angel(halo=False), 1, 0.4, 0.5, 0.6),
-    Piece(_angel(halo=True), 2, 0.4, 0.5, 0.6),
-    Piece(_figure(), 1, 0.44, 0.56, 0.4),
-    Piece(_figure(), 1, 0.44, 0.56, 0.4),
-    Piece(_figure(crowned=True), 2, 0.44, 0.56, 0.4),
-    Piece(_figure(holy=True), 2, 0.44, 0.56, 0.4),
-    Piece(_figure(armed=True), 2, 0.44, 0.56, 0.6),
-    Piece(_mounted(armed=False), 2, 0.34, 0.44, 0.8),
-    Piece(_mounted(armed=True), 3, 0.34, 0.44, 0.85),
+    _single(props.TREE),
+    _single(props.DOG),
+    _single(props.SHEEP),
+    _single(props.LION),
+    _single(props.FLYING_BIRD, aloft=True),
+    _single(props.STANDING_BIRD),
+    _single(props.BANNER),
+    _single(props.SHIELD),
+    _single(props.SKULL),
+    _single(props.CHALICE),
+    _single(props.CROWN),
+    _single(props.OPEN_BOOK),
+    _single(props.CLOSED_BOOK),
+    _single(props.SWORD),
+    _single(HORSE),
+    _single(DRAGON),
+    Piece(_angel(halo=False), 1, 0.4, 0.5),
+    Piece(_angel(halo=True), 2, 0.4, 0.5),
+    Piece(_figure(), 1, 0.44, 0.56),
+    Piece(_figure(), 1, 0.44, 0.56),
+    Piece(_figure(crowned=True), 2, 0.44, 0.56),
+    Piece(_figure(holy=True), 2, 0.44, 0.56),
+    Piece(_figure(armed=True), 2, 0.44, 0.56),
+    Piece(_mounted(armed=False), 2, 0.34, 0.44),
+    Piece(_mounted(armed=True), 3, 0.34, 0.44),
 )
 """All pieces, each as likely as the others."""
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """A piece, where its foot is, how tall it is, and what its details come from: so it can be drawn twice."""
+
+    piece: Piece
+    y: float
+    tall: float
+    seed: int
+
+    def draw(self, stage: Stage, x: float) -> None:
+        stage.rng = random.Random(self.seed)  # noqa: S311 - pictures, not secrets
+        self.piece.draw(stage, x, self.y, self.tall)
 
 
 def _chosen(rng: random.Random) -> list[Piece]:
@@ -146,18 +162,20 @@ def _places(rng: random.Random, widths: Sequence[float]) -> list[float]:
 
 def arrange(stage: Stage, horizon: float) -> None:
     """Draw an arrangement on a stage whose ground begins at ``horizon`` (share of the height)."""
-    rng = stage.rng
-    pieces = _chosen(rng)
-    feet = [rng.uniform(0.3, 0.5) if p.aloft else rng.uniform(horizon + 0.04, 0.97) for p in pieces]
-    depths = [0.5 if p.aloft else (y - horizon) / (0.97 - horizon) for p, y in zip(pieces, feet, strict=True)]
-    sizes = [rng.uniform(p.smallest, p.largest) * (FAR + (NEAR - FAR) * d) for p, d in zip(pieces, depths, strict=True)]
-    shape = stage.height / stage.width
-    widths = [2 * piece.reach * size * shape for piece, size in zip(pieces, sizes, strict=True)]
-    stage.closeness = min(1.0, (1.0 - GAP * len(pieces)) / sum(widths))
-    middles = _places(rng, [width * stage.closeness + GAP for width in widths])
-    standing = sorted(zip(feet, middles, sizes, pieces, strict=True), key=lambda each: each[:2])  # the far ones first
-    for y, x, tall, piece in standing:
-        piece.draw(stage, x, y, tall)
+    rng, plan = stage.rng, []
+    for piece in _chosen(rng):
+        y = rng.uniform(0.3, 0.5) if piece.aloft else rng.uniform(horizon + 0.04, LOWEST)
+        depth = 0.5 if piece.aloft else (y - horizon) / (LOWEST - horizon)
+        tall = rng.uniform(piece.smallest, piece.largest) * (FAR + (NEAR - FAR) * depth)
+        plan.append(_Standing(piece, y, tall, rng.getrandbits(32)))
+    reaches = [stage.reach(partial(standing.draw, x=0.5)) for standing in plan]
+    stage.closeness = min(1.0, (1.0 - GAP * len(plan)) / sum(map(sum, reaches)))
+    ends = [(left * stage.closeness, right * stage.closeness) for left, right in reaches]
+    middles = _places(rng, [left + right + GAP for left, right in ends])
+    origins = [middle + (left - right) / 2 for middle, (left, right) in zip(middles, ends, strict=True)]
+    for standing, x in sorted(zip(plan, origins, strict=True), key=lambda each: each[0].y):  # the far ones first
+        standing.draw(stage, x)
+    stage.rng = rng
 
 
 def paint_arrangement(seed: int, *, split: str, size: tuple[int, int] = SIZE) -> Scene:

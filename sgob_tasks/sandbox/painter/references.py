@@ -45,11 +45,13 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
 
 
 def main_class(subject: str, things: Sequence[Thing]) -> str | None:
-    """Return the class that a caption of the scene has to name; None for an empty scene.
+    """Return the class that a caption of the scene has to name; None for an empty scene or an arrangement.
 
     The look-alike where there is one, the dragon, the angel or the lion where the story is theirs, else whoever acts,
     else the largest thing.
     """
+    if subject == ARRANGEMENT:
+        return None
     first = {
         "george": ("dragon", "horse"),
         "michael": ("angel",),

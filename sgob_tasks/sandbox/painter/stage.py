@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -97,6 +98,23 @@ class Stage:
         routine(brush)
         mask = brush.lift(self._canvas, self._grain, self.palette.relief)
         self._drawn.append((class_name, mask, ambiguous))
+
+    def reach(self, routine: Callable[[Stage], object]) -> tuple[float, float]:
+        """Return how far what a routine draws at ``x = 0.5`` goes to the left and to the right of there.
+
+        Args:
+            routine: draws on the stage that it is given, which is thrown away; it has to draw something.
+
+        Returns:
+            Shares of the picture's width, in the direction of ``x``.
+        """
+        trial = copy.copy(self)
+        trial._canvas, trial._drawn = Image.new("RGB", self._canvas.size), []
+        routine(trial)
+        boxes = [box for _, mask, _ in trial._drawn if (box := mask.getbbox())]
+        width = self._canvas.width
+        left, right = 0.5 - min(box[0] for box in boxes) / width, max(box[2] for box in boxes) / width - 0.5
+        return (right, left) if self._mirrored else (left, right)
 
     def objects(self) -> tuple[PaintedObject, ...]:
         """Return the truth about what is visible, from back to front."""

@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sgob_tasks.errors import InputError
-from sgob_tasks.sandbox.painter import CLASSES, Scene, paint_arrangements
+from sgob_tasks.sandbox.painter import CLASSES, Scene, arrangement, paint_arrangements, things
 from sgob_tasks.sandbox.painter.arrangement import FEWEST, MOST, PIECES, _places, paint_arrangement
 from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT, LARGER, arrangement_captions, groups
 from sgob_tasks.sandbox.painter.dataset import coco
 from sgob_tasks.sandbox.painter.masks import bounding_box, decode
 from sgob_tasks.sandbox.painter.references import coco_references
 from sgob_tasks.sandbox.painter.seen import Thing
+from sgob_tasks.sandbox.painter.stage import Stage
 
 SMALL = (128, 96)
 ROW = ("tree", "dog", "skull", "boat", "lion", "chalice", "book", "angel")
@@ -68,6 +69,34 @@ def test_holds_four_to_seven_known_things(scenes: list[Scene]) -> None:
     assert np.mean([count >= FEWEST for count in counts]) > 0.9  # one may be hidden
     assert {thing.class_name for scene in scenes for thing in scene.objects} <= set(CLASSES)
     assert not any(scene.anachronistic for scene in scenes)
+
+
+def test_who_stands_apart_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(40):
+        chosen = arrangement._chosen(random.Random(seed))
+        with monkeypatch.context() as patch:
+            patch.setattr(arrangement, "_chosen", lambda rng, chosen=chosen: chosen)
+            scene = paint_arrangement(seed, split="train", size=SMALL)
+        if len(scene.objects) == sum(piece.things for piece in chosen):
+            assert len(groups(Thing(thing.class_name, thing.bbox) for thing in scene.objects)) == len(chosen)
+
+
+def test_reach_is_that_of_what_is_drawn() -> None:
+    for mirrored_or_not in range(4):
+        stage = Stage(random.Random(mirrored_or_not), SMALL, "gilded", 0.7)
+        left, right = stage.reach(lambda stage: _banner_at(stage, 0.5))
+        assert not stage.objects()
+        _banner_at(stage, left)
+        (drawn,) = stage.objects()
+        ends = (drawn.bbox[0], drawn.bbox[0] + drawn.bbox[2])
+        assert ends == pytest.approx(
+            (0, 128 * (left + right)) if ends[0] < 40 else (128 * (1 - left - right), 128), abs=1.5
+        )
+
+
+def _banner_at(stage: Stage, x: float) -> None:
+    frame = stage.frame(x, 0.8, 0.6, angle=0.2)
+    stage.draw("banner", frame, lambda b: things.banner(b, random.Random(1), stage.palette))
 
 
 def test_has_all_that_other_scenes_have(scenes: list[Scene]) -> None:
@@ -169,6 +198,7 @@ def test_references_are_those_of_arrangements(scenes: list[Scene]) -> None:
     seen = [Thing(thing.class_name, thing.bbox) for thing in scenes[0].objects]
     assert tuple(first) == arrangement_captions(seen, SMALL[0], scenes[0].seed)
     assert scenes[0].reference_caption == first[0]
+    assert {image["main_class"] for image in document["images"]} == {None}
 
 
 def test_a_set_is_painted_the_same_by_any_number_of_processes(tmp_path: Path) -> None:
