@@ -179,6 +179,9 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=900.0, metavar="S", help="seconds of each training")
     parser.add_argument("--steps", type=int, metavar="N", help="updates of each, however long they take")
     parser.add_argument("--ranks", type=int, default=RANKS, metavar="N")
+    parser.add_argument(
+        "--fine-places", action="store_true", help="both networks know places in finer grain, and order"
+    )
     options = parser.parse_args()
     detector = CACHE / "painter" / "results" / "model"
     if not (detector / "weights.h5").exists():
@@ -187,4 +190,4 @@ def main() -> None:
     how: dict[str, Any] = {"steps": options.steps} if options.steps else {"budget_s": options.budget}
     for name in (options.only,) if options.only else SETS:
         pictures, folder = SETS[name]
-        measure(name, pictures(), folder, detector, how | {"ranks": options.ranks})
+        measure(name, pictures(), folder, detector, how | {"ranks": options.ranks, "fine_places": options.fine_places})

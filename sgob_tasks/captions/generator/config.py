@@ -22,6 +22,7 @@ class GeneratorConfig:
         title_words: words of titles, ``SPECIAL`` first; empty for a generator that does not read titles.
         classes: labels of regions, the empty label first; a label that is not among them counts as unknown (empty).
         years: also read the date.
+        fine_places: also tell where regions are in finer grain, and their order (see ``encoding.fine_places``).
         feature_size: numbers in a region's pooled features; 0 for a generator that does without.
         max_regions: regions of a picture that are looked at, those with the highest scores.
         max_title_words: words of a title that are read.
@@ -38,6 +39,7 @@ class GeneratorConfig:
     title_words: tuple[str, ...]
     classes: tuple[str, ...]
     years: bool = True
+    fine_places: bool = False
     feature_size: int = 0
     max_regions: int = 20
     max_title_words: int = 8

@@ -94,6 +94,7 @@ def config_of(train: Captioned, parameters: GeneratorTraining) -> GeneratorConfi
         else (),
         "classes": ("", *sorted({region.label for picture in train.pictures for region in picture.regions} - {""})),
         "years": parameters.dates,
+        "fine_places": parameters.fine_places,
         "feature_size": feature_size,
     }
     try:

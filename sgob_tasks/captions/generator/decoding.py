@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from sgob_tasks.captions.generator.beam import Hypothesis, beam_search
 from sgob_tasks.captions.generator.class_words import forbidden_phrases
-from sgob_tasks.captions.generator.encoding import GEOMETRY, Encoder, Seen, chosen_regions
+from sgob_tasks.captions.generator.encoding import Encoder, Seen, chosen_regions, geometry_size
 from sgob_tasks.captions.generator.network import CaptionNetwork, Memory, State
 from sgob_tasks.captions.generator.regions import Picture
 from sgob_tasks.captions.tokens import to_sentence
@@ -93,7 +93,7 @@ class Generator:
         spec, places = tf.TensorSpec, config.memory_places
         seen = Seen(
             spec([batch_size, config.max_regions], tf.int32),
-            spec([batch_size, config.max_regions, GEOMETRY]),
+            spec([batch_size, config.max_regions, geometry_size(config)]),
             spec([batch_size, config.max_regions, config.feature_size]),
             spec([batch_size, config.max_regions]),
             spec([batch_size, max(1, config.max_title_words)], tf.int32),

@@ -17,6 +17,9 @@ from sgob_tasks.errors import InputError
 GEOMETRY = 9
 """Numbers that say where a region is: x1, y1, x2, y2, middle (x, y), width, height (shares of the picture), score."""
 
+ACROSS, DOWN, ORDERS = 16, 8, 10
+"""Steps in which the middle of a region is told in finer grain, and places of an order; the last is for all others."""
+
 FIRST_YEAR, YEARS_A_BUCKET, BUCKETS = 1000, 25, 44
 """Dates are told apart by quarters of a century, from 1000 to 2100; bucket 0 is for pictures without a date."""
 
@@ -32,7 +35,7 @@ class Seen(NamedTuple):
 
     Attributes:
         labels: ``[B, R]``, 0 for unknown and for padding.
-        geometry: ``[B, R, GEOMETRY]``.
+        geometry: ``[B, R, geometry_size(config)]``.
         features: ``[B, R, F]``.
         present: ``[B, R]``, 1 for a region, 0 for padding.
         title: ``[B, W]``, 0 for padding.
@@ -83,7 +86,7 @@ class Encoder:
         places, wide = config.max_regions, max(1, config.max_title_words)
         seen = Seen(
             np.zeros((count, places), np.int32),
-            np.zeros((count, places, GEOMETRY), np.float32),
+            np.zeros((count, places, geometry_size(config)), np.float32),
             np.zeros((count, places, config.feature_size), np.float32),
             np.zeros((count, places), np.float32),
             np.zeros((count, wide), np.int32),
@@ -96,8 +99,10 @@ class Encoder:
             for place, index in enumerate(chosen):
                 region = picture.regions[index]
                 seen.labels[row, place] = self._classes.get(region.label, 0)
-                seen.geometry[row, place] = _geometry(region, picture)
+                seen.geometry[row, place, :GEOMETRY] = _geometry(region, picture)
                 seen.present[row, place] = 1.0
+            if config.fine_places:
+                seen.geometry[row, : len(chosen), GEOMETRY:] = fine_places(seen.geometry[row, : len(chosen), :GEOMETRY])
             title = [self._title_words.get(word, UNKNOWN) for word in tokenise(picture.title[:LONGEST_TITLE])]
             title = title[: config.max_title_words] if config.title_words else []
             seen.title[row, : len(title)] = title
@@ -124,6 +129,36 @@ class Encoder:
         """Return the numbers of a phrase's words; None where the generator cannot say it anyway."""
         numbers = tuple(self._words.get(word, -1) for word in words)
         return None if -1 in numbers else numbers
+
+
+def geometry_size(config: GeneratorConfig) -> int:
+    """Return how many numbers say where a region is."""
+    return GEOMETRY + (ACROSS + DOWN + 3 * ORDERS if config.fine_places else 0)
+
+
+def fine_places(geometry: Floats) -> Floats:
+    """Return where regions are in finer grain, and which of them comes first.
+
+    A network that reads coordinates as they are has to learn steep functions of them before it can tell neighbours
+    apart. So the middle is also told as bumps (radial basis functions) across and down the picture, and three orders as
+    places: from left to right, from near (low) to far, from large to small.
+
+    Args:
+        geometry: ``[R, GEOMETRY]`` of a picture's regions.
+
+    Returns:
+        ``[R, ACROSS + DOWN + 3 * ORDERS]``.
+    """
+    bumps = [
+        np.exp(-0.5 * np.square(geometry[:, axis, None] * steps - (np.arange(steps) + 0.5)))
+        for axis, steps in ((4, ACROSS), (5, DOWN))
+    ]
+    orders = []
+    for values in (geometry[:, 4], -geometry[:, 3], -geometry[:, 6] * geometry[:, 7]):
+        ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+        orders.append(np.eye(ORDERS)[np.minimum(ranks, ORDERS - 1)])
+    told: Floats = np.concatenate([*bumps, *orders], 1).astype(np.float32)
+    return told
 
 
 def _geometry(region: Region, picture: Picture) -> tuple[float, ...]:

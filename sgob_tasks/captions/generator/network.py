@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from sgob_tasks.captions.generator.config import PADDING, GeneratorConfig
-from sgob_tasks.captions.generator.encoding import BUCKETS, GEOMETRY, Seen
+from sgob_tasks.captions.generator.encoding import BUCKETS, Seen, geometry_size
 
 layers = tf.keras.layers
 HIDDEN = -1e9
@@ -77,7 +77,7 @@ class CaptionNetwork:
         shapes = (
             (self.word, [None]),
             (self.label, [None]),
-            (self.region, [None, size + GEOMETRY + config.feature_size]),
+            (self.region, [None, size + geometry_size(config) + config.feature_size]),
             (self.nothing, [None]),
             (self.title, [None]),
             (self.year, [None]),

@@ -24,6 +24,7 @@ class GeneratorTraining:
         seed: of the first weights, the order of the captions and what is dropped.
         config: fields of ``GeneratorConfig`` to set, without the vocabularies.
         titles, dates: also read the title, the date.
+        fine_places: also tell where regions are in finer grain, and their order (see ``encoding.fine_places``).
         features: also read the regions' pooled features; they have to be beside the regions.
         least_word_count, least_title_word_count: words that occur less often are unknown.
         most_words, most_title_words: size of the vocabularies.
@@ -49,6 +50,7 @@ class GeneratorTraining:
     config: dict[str, Any] = field(default_factory=dict)
     titles: bool = True
     dates: bool = True
+    fine_places: bool = False
     features: bool = False
     least_word_count: int = 3
     least_title_word_count: int = 5
@@ -84,7 +86,7 @@ class GeneratorTraining:
             check(name, getattr(self, name) >= 0, "must be 0 or more")
         check("divergence_factor", self.divergence_factor == 0 or self.divergence_factor > 1, "must be above 1, or 0")
         check("reserve_s", not self.budget_s or 0 <= self.reserve_s < self.budget_s, "must be less than budget_s")
-        made = {"words", "title_words", "classes", "years", "feature_size"} & set(self.config)
+        made = {"words", "title_words", "classes", "years", "fine_places", "feature_size"} & set(self.config)
         check("config", not made, "must not name what is taken from the data: " + ", ".join(sorted(made)))
 
     @property

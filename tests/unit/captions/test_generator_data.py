@@ -18,7 +18,18 @@ from sgob_tasks.captions.generator.beam import beam_search, length_penalty
 from sgob_tasks.captions.generator.class_words import forbidden_phrases, names, phrases, plural
 from sgob_tasks.captions.generator.config import END, SPECIAL, GeneratorConfig, config_from_json
 from sgob_tasks.captions.generator.dataset import Captions, config_of, data_hash, read_split, some
-from sgob_tasks.captions.generator.encoding import BUCKETS, Encoder, chosen_regions, vocabulary
+from sgob_tasks.captions.generator.encoding import (
+    ACROSS,
+    BUCKETS,
+    DOWN,
+    GEOMETRY,
+    ORDERS,
+    Encoder,
+    chosen_regions,
+    fine_places,
+    geometry_size,
+    vocabulary,
+)
 from sgob_tasks.captions.generator.parameters import Generation, GeneratorTraining
 from sgob_tasks.captions.generator.prepare import write_split
 from sgob_tasks.captions.generator.regions import (
@@ -129,6 +140,30 @@ def test_the_best_regions_are_looked_at_and_the_rest_is_padding() -> None:
     assert seen.present.tolist() == [[1, 1, 1], [0, 0, 0]]
     assert seen.labels.sum() == 0  # none of these classes is known
     assert seen.years.tolist() == [0, 0]
+
+
+def test_places_are_told_in_finer_grain_and_in_order() -> None:
+    config = replace(CONFIG, fine_places=True)
+    boxes = [(60, 0, 20, 20), (0, 65, 20, 10), (30, 30, 10, 60)]
+    regions = tuple(Region("horse", 0.9 - n / 10, box) for n, box in enumerate(boxes))
+    seen = Encoder(config).pictures([Picture("ab", 100, 100, regions), Picture("cd", 10, 10)])
+    assert seen.geometry.shape == (2, 3, geometry_size(config))
+    plain = Encoder(CONFIG).pictures([Picture("ab", 100, 100, regions)])
+    assert np.array_equal(seen.geometry[0, :, :GEOMETRY], plain.geometry[0])
+    across, down, *orders = np.split(seen.geometry[0, :, GEOMETRY:], np.cumsum([ACROSS, DOWN, ORDERS, ORDERS]), axis=1)
+    assert across.argmax(1).tolist() == [11, 1, 5]
+    assert down.argmax(1).tolist() == [0, 5, 4]
+    assert [order.argmax(1).tolist() for order in orders] == [[2, 0, 1], [2, 1, 0], [1, 2, 0]]
+    assert all(order.sum() == 3 for order in orders)
+    assert not seen.geometry[1].any()
+
+
+def test_more_regions_than_places_share_the_last() -> None:
+    geometry = np.zeros((ORDERS + 4, GEOMETRY), np.float32)
+    geometry[:, 4] = np.linspace(0, 1, len(geometry))
+    order = fine_places(geometry)[:, ACROSS + DOWN :][:, :ORDERS]
+    assert order.argmax(1).tolist() == [*range(ORDERS), *[ORDERS - 1] * 4]
+    assert fine_places(geometry[:0]).shape == (0, geometry_size(replace(CONFIG, fine_places=True)) - GEOMETRY)
 
 
 @pytest.mark.parametrize(

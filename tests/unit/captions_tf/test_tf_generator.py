@@ -158,7 +158,10 @@ def data(folder: Path, count: int = 12) -> Path:
 
 def test_learns_what_is_where(tmp_path: Path) -> None:
     parameters = GeneratorTraining(
-        least_word_count=1, coverage=0.1, config={"units": 24, "embedding_size": 8, "attention_size": 8, "dropout": 0.0}
+        least_word_count=1,
+        coverage=0.1,
+        fine_places=True,
+        config={"units": 24, "embedding_size": 8, "attention_size": 8, "dropout": 0.0},
     )
     split = read_split(data(tmp_path) / "train")
     config = config_of(split, parameters)
