@@ -90,10 +90,14 @@ def _states(by_state: Any) -> str:
 
 
 def _scores(after: Status) -> list[str]:
-    """Return the champion's scores on held-out pictures, before and after the time context."""
+    """Return the champions' scores on held-out pictures: the detector's before and after the time context."""
     lines = []
     for model in after.models:
         if model.state != "champion":
+            continue
+        if model.name == GENERATOR:
+            figures = model.scores["held_out"]
+            lines.append(f"{model.id:<14} CIDEr-D {figures['CIDEr-D']:.3f}, BLEU-4 {figures['BLEU-4']:.3f}")
             continue
         for subset, scores in model.scores.get("held_out", {}).items():
             if scores.get("images"):

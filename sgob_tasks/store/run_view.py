@@ -24,6 +24,9 @@ from sgob_tasks.store.views import (
     SubjectView,
 )
 
+DETECTOR = "detector"
+"""Name of the detector in the registry; its champion is shown, not that of the caption generators."""
+
 MAX_PICTURES = 240
 REASONS_SHOWN = 20
 
@@ -309,7 +312,7 @@ def run_view(engine: sa.Engine, run_id: str | None = None, *, limit: int = MAX_P
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         run = find_run(connection, run_id)
         registered = models(connection)
-        model = registered[0] if registered else None
+        model = next((one for one in registered if one.name == DETECTOR), None)
         runs = last_runs(connection)
         if run is None:
             return RunView(None, RunCounts(), (), (), (), model, runs)

@@ -126,6 +126,12 @@ def seed(engine: sa.Engine, media_dir: Path) -> dict[str, str]:
             )
         )  # fmt: skip
         connection.execute(
+            sa.insert(t.models).values(
+                id="captions-1", name="captions", version=1, state="champion", path="captions-1", sha256="1" * 64,
+                config={}, scores={"held_out": {"CIDEr-D": 3.0}}, training={}, created_at=START,
+            )
+        )  # fmt: skip
+        connection.execute(
             sa.insert(t.runs).values(
                 id=RUN, kind="enrich", started_at=START, ended_at=START + timedelta(minutes=14), summary={}
             )

@@ -28,7 +28,7 @@ def test_status_counts_everything(store: sa.Engine, tmp_path: Path) -> None:
     assert found.annotations.by_state == {"invalid": 1, "published": 1, "rejected": 1}
     assert found.jobs.by_state == {"succeeded": 1}
     assert found.publications["europeana"].by_state == {"published": 1}
-    assert [model.id for model in found.models] == ["detector-1"]
+    assert [model.id for model in found.models] == ["captions-1", "detector-1"]
     assert found.runs[0].seconds == 840
     printed = json.loads(json.dumps(found.as_dict()))
     assert printed["runs"][0]["started_at"] == START.isoformat()
@@ -59,6 +59,8 @@ def test_run_shows_its_pictures_corrected_ones_first(store: sa.Engine, tmp_path:
     view = run_view(store, None)
     assert view.run is not None
     assert view.run.id == RUN
+    assert view.model is not None
+    assert view.model.id == "detector-1", "not the caption generator, which is newer"
     assert [picture.record.id for picture in view.pictures] == [SAINT, BROKEN, EVIL]
     saint, broken, evil = view.pictures
     assert (saint.sha256, saint.width, saint.height, saint.corrected) == (hashes[SAINT], 900, 700, True)
