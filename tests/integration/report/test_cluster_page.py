@@ -118,7 +118,7 @@ def test_page_in_a_browser(airflow: Airflow, browser: webdriver.Chrome) -> None:
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg.chart rect.gpu")) == 12
     chart = browser.find_element(By.CSS_SELECTOR, "svg.chart")
     assert chart.accessible_name.startswith("GPU-hours and node-hours per week, 12 weeks from")
-    assert texts(browser, "#h-models ~ div tbody th") == ["detector-1"]
+    assert texts(browser, "#h-models ~ div tbody th") == ["captions-1", "detector-1"]
     assert "58 h 00 min" in browser.find_element(By.ID, f"job-{CHAIN}").text
     log = [entry for entry in browser.get_log("browser") if "favicon" not in entry["message"]]
     assert log == [], "the browser has nothing to complain about"
