@@ -1,1 +1,1 @@
-"""Captions: which sentences of the metadata say what a picture shows."""
+"""Captions: found among the metadata's sentences (``classifier``), or written (``generator``), and scored."""

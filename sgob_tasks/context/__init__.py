@@ -1,1 +1,1 @@
-"""Time context: what an artwork's date makes impossible or unlikely is taken out of what the detector says."""
+"""What the date and the words of a work say of its boxes: dates, time context, language model, saints, relations."""

@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sgob_tasks.context.documents import field_of, read_document
 from sgob_tasks.errors import InputError
 
 FORMAT = "sgob-fusion/1"
@@ -78,20 +79,18 @@ class FusionWeights:
         Raises:
             InputError: the file cannot be read, or a field does not fit.
         """
-        try:
-            document: Any = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(path, "file", str(error), "cannot be read as JSON") from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            found = document.get("format") if isinstance(document, dict) else type(document).__name__
-            raise InputError(path, "format", found, f"must be {FORMAT}")
+        document = read_document(path, FORMAT)
         values: dict[str, float] = {}
         for name in ("detector", "prior", "language"):
             value = document.get(name)
             if not isinstance(value, int | float) or isinstance(value, bool):
                 raise InputError(path, name, value, "must be a number")
             values[name] = float(value)
-        return cls(**values, version=str(document.get("version", "")), fitted=dict(document.get("fitted", {})))
+        return cls(
+            **values,
+            version=str(document.get("version", "")),
+            fitted=field_of(path, {"fitted": {}} | document, "fitted", dict),
+        )
 
 
 DEFAULT_WEIGHTS = FusionWeights()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sgob_tasks.context.date_range import DateRange
+from sgob_tasks.context.documents import field_of, read_document
 from sgob_tasks.errors import InputError
 
 PERIOD_YEARS = 25
@@ -88,21 +89,18 @@ class TimePriors:
         Raises:
             InputError: the file cannot be read, or a field does not fit.
         """
-        try:
-            document: Any = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(path, "file", str(error), "cannot be read as JSON") from error
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            found = document.get("format") if isinstance(document, dict) else type(document).__name__
-            raise InputError(path, "format", found, f"must be {FORMAT}")
-        if (years := document.get("settings", {}).get("period_years")) != PERIOD_YEARS:
+        document = read_document(path, FORMAT)
+        settings = field_of(path, document, "settings", dict)
+        if (years := settings.get("period_years")) != PERIOD_YEARS:
             raise InputError(path, "settings.period_years", years, f"must be {PERIOD_YEARS}")
         return cls(
-            ratios={str(name): _by_period(path, name, row) for name, row in dict(document["ratios"]).items()},
-            works=int(document["works"]),
-            version=str(document["version"]),
+            ratios={
+                str(name): _by_period(path, name, row) for name, row in field_of(path, document, "ratios", dict).items()
+            },
+            works=field_of(path, document, "works", int),
+            version=field_of(path, document, "version", str),
             source=str(document.get("source", "")),
-            settings=document["settings"],
+            settings=settings,
         )
 
 

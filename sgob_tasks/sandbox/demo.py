@@ -66,8 +66,10 @@ def _summary(
         lines.append(f"  {title:<14} {_states(counts.by_state)}")
         lines += [f"      {entry.count:>4} {entry.state}: {entry.reason}" for entry in counts.reasons]
     found = after.detections
-    lines.append(f"  {'detections':<14} {found.total} ({found.corrected} relabelled by the time context)")
-    lines.append(f"  {'sentences':<14} {after.captions.total} ({after.captions.captions} are captions)")
+    sentences = after.captions
+    lines.append(f"  {'detections':<14} {found.total} ({found.corrected} relabelled by dates and texts)")
+    lines.append(f"  {'sentences':<14} {sentences.total} ({sentences.captions} are captions)")
+    lines.append(f"  {'written':<14} {sentences.written} captions")
     for destination, counts in after.publications.items():
         known = before.publications.get(destination)
         new = counts.by_state.get("published", 0) - (known.by_state.get("published", 0) if known else 0)

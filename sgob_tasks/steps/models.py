@@ -17,7 +17,6 @@ from sgob_tasks.registry.words import describe
 from sgob_tasks.store import backfill, job_history, models, runs
 from sgob_tasks.store.engine import open_store
 
-DETECTOR = "detector"
 RULE = "rule of promotion"
 """Who promotes where no person is asked."""
 

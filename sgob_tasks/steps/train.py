@@ -23,7 +23,7 @@ from sgob_tasks.registry.provenance import code_revision, data_sha256
 from sgob_tasks.report.training_curves import draw_training_curves
 from sgob_tasks.steps import plan
 from sgob_tasks.steps.jobs import job_key, link, write_job, write_json
-from sgob_tasks.steps.models import DETECTOR, weigh
+from sgob_tasks.steps.models import weigh
 from sgob_tasks.store import models, runs
 from sgob_tasks.store.engine import open_store
 
@@ -152,7 +152,7 @@ def _provenance(settings: Settings, folder: Path) -> dict[str, Any]:
     path = folder / "input" / "provenance.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    champion = models.champion(open_store(settings), DETECTOR)
+    champion = models.champion(open_store(settings), models.DETECTOR)
     if champion is not None:
         for name in ("weights.h5", "model.json"):
             source = settings.models_dir / str(champion["path"]) / name
@@ -198,11 +198,11 @@ def register(settings: Settings, run_id: str, job: dict[str, Any], promote: str 
     truth, found = load_json(dataset / "val.json"), load_json(results / "val_detections.json")
     table = ClassTable.load()
     held_out = {name: asdict(scores) for name, scores in evaluate_with_context(truth, found, table).items()}
-    known = models.registered(engine, DETECTOR, digest)
+    known = models.registered(engine, models.DETECTOR, digest)
     if known is None:
         made = _provenance(settings, folder)
         values = {
-            "name": DETECTOR,
+            "name": models.DETECTOR,
             "sha256": digest,
             "config": load_json(results / "model" / "model.json"),
             "scores": {

@@ -27,6 +27,8 @@ TRANSITIONS = frozenset(
 ANY = "*"
 """Whoever is the champion now, nobody, included."""
 
+DETECTOR = "detector"
+"""Name of the detector in the registry; its versions are ``detector-1``, ``detector-2``, ..."""
 _m = models.c
 
 
@@ -99,7 +101,7 @@ def _lock(connection: sa.Connection, name: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"models/{name}", 0))))
 
 
-def champion(engine: sa.Engine, name: str = "detector") -> dict[str, Any] | None:
+def champion(engine: sa.Engine, name: str = DETECTOR) -> dict[str, Any] | None:
     """Return the row of the model version that the nightly run uses; None where there is none."""
     query = sa.select(models).where(_m.name == name, _m.state == "champion")
     with engine.connect() as connection:

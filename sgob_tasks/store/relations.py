@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
+from sgob_tasks.store.replacing import replace_rows
 from sgob_tasks.store.tables import detections, relations
 
-ROWS_AT_ONCE = 1000
-SCORE_STEP = 1e-6
-"""Scores that differ by less are the same."""
+_KEY = ("subject_id", "predicate", "object_id")
+_VALUES = ("reason", "version")
 
 
 def relations_of(connection: sa.Connection, record_ids: Collection[str]) -> Sequence[sa.Row[Any]]:
@@ -39,26 +38,5 @@ def save_relations(
     Returns:
         The number of rows written, and of rows removed.
     """
-    known = {(row.subject_id, row.predicate, row.object_id): row for row in relations_of(connection, record_ids)}
-    wanted = {(row["subject_id"], row["predicate"], row["object_id"]): row for row in rows}
-    gone = [row.id for key, row in known.items() if key not in wanted]
-    if gone:
-        connection.execute(
-            sa.delete(relations).where(relations.c.id == sa.any_(sa.literal(gone, sa.ARRAY(sa.BigInteger))))
-        )
-    changed = [row for key, row in wanted.items() if key not in known or _differs(known[key], row)]
-    for first in range(0, len(changed), ROWS_AT_ONCE):
-        statement = insert(relations).values([dict(row) for row in changed[first : first + ROWS_AT_ONCE]])
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["subject_id", "predicate", "object_id"],
-                set_={name: statement.excluded[name] for name in ("score", "reason", "version")},
-            )
-        )
-    return len(changed), len(gone)
-
-
-def _differs(old: sa.Row[Any], new: Mapping[str, Any]) -> bool:
-    if abs(old.score - float(new["score"])) > SCORE_STEP:
-        return True
-    return (old.reason, old.version) != (new["reason"], new["version"])
+    there = relations_of(connection, record_ids)
+    return replace_rows(connection, relations, _KEY, _VALUES, there, rows)

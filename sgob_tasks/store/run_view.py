@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sgob_tasks.store import tables as t
+from sgob_tasks.store.models import DETECTOR
 from sgob_tasks.store.summary import Run, last_runs, models, relabelled
 from sgob_tasks.store.views import (
     AnnotationView,
@@ -23,9 +24,6 @@ from sgob_tasks.store.views import (
     RunView,
     SubjectView,
 )
-
-DETECTOR = "detector"
-"""Name of the detector in the registry; its champion is shown, not that of the caption generators."""
 
 MAX_PICTURES = 240
 REASONS_SHOWN = 20

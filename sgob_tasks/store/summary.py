@@ -63,10 +63,11 @@ class DetectionCounts:
 
 @dataclass(frozen=True)
 class CaptionCounts:
-    """Classified sentences, and how many of them say what is depicted."""
+    """Sentences of the metadata that were classified, how many of them say what is depicted; and captions written."""
 
     total: int
     captions: int
+    written: int
 
 
 @dataclass(frozen=True)
@@ -189,11 +190,9 @@ def _detections(connection: sa.Connection) -> DetectionCounts:
 
 
 def _captions(connection: sa.Connection) -> CaptionCounts:
-    count = sa.func.count()
-    total, captions = connection.execute(
-        sa.select(count, count.filter(t.captions.c.is_caption)).select_from(t.captions)
-    ).one()
-    return CaptionCounts(total, captions)
+    count, found = sa.func.count(), t.captions.c.sha256.is_(None)
+    counts = (count.filter(found), count.filter(found, t.captions.c.is_caption), count.filter(~found))
+    return CaptionCounts(*connection.execute(sa.select(*counts).select_from(t.captions)).one())
 
 
 def models(connection: sa.Connection) -> tuple[ModelView, ...]:

@@ -24,7 +24,7 @@ def test_status_counts_everything(store: sa.Engine, tmp_path: Path) -> None:
     assert found.media.reasons == (StateCount("failed", "HTTP 404", 1),)
     assert (found.detections.total, found.detections.corrected, found.detections.rescored) == (3, 1, 1)
     assert found.detections.by_label == {"dragon": 1, "horse": 1, "person": 1}
-    assert (found.captions.total, found.captions.captions) == (3, 2)
+    assert (found.captions.total, found.captions.captions, found.captions.written) == (2, 1, 1)
     assert found.annotations.by_state == {"invalid": 1, "published": 1, "rejected": 1}
     assert found.jobs.by_state == {"succeeded": 1}
     assert found.publications["europeana"].by_state == {"published": 1}

@@ -101,3 +101,14 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[]", "utf-8")
     with pytest.raises(InputError, match="format = 'list'"):
         TimePriors.load(tmp_path / "list.json")
+
+
+@pytest.mark.parametrize("name", ["settings", "ratios", "works", "version"])
+def test_a_file_without_a_field_is_refused_by_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "priors.json"
+    TimePriors({"horse": {6: 1.5}}, works=3, version="1", source="test").save(path)
+    document = json.loads(path.read_text())
+    del document[name]
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=name):
+        TimePriors.load(path)
