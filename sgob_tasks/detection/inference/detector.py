@@ -13,6 +13,7 @@ from sgob_tasks.detection.boxes import corners_to_xywh, denormalise, normalise
 from sgob_tasks.detection.config import DetectorConfig
 from sgob_tasks.detection.inference.selection import Detection, Selected, background, candidates, select
 from sgob_tasks.detection.masks import encode_mask, paste_mask
+from sgob_tasks.detection.network import winograd
 from sgob_tasks.detection.network.anchors import level_shape
 from sgob_tasks.detection.network.heads import MASKS_AT_ONCE
 from sgob_tasks.detection.network.model import MaskRCNN
@@ -75,9 +76,10 @@ class Detector:
         return self.model.config
 
     def _regions(self, images: Any) -> Any:
-        pyramid = self.model.pyramid(images, training=False)
-        used = {level: pyramid[level] for level in self.config.roi_levels}
-        return self.model.regions(pyramid), used
+        with winograd.preferred(not tf.config.list_logical_devices("GPU")):
+            pyramid = self.model.pyramid(images, training=False)
+            used = {level: pyramid[level] for level in self.config.roi_levels}
+            return self.model.regions(pyramid), used
 
     def detect(self, pictures: Sequence[Pixels]) -> list[list[Detection]]:
         """Return the detections of pictures, best first.

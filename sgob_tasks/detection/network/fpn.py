@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
 from sgob_tasks.detection.network.backbone import resnet
+from sgob_tasks.detection.network.layers import Conv3x3
 
 layers = tf.keras.layers
 
@@ -27,9 +28,7 @@ def feature_model(config: DetectorConfig) -> Any:
         lateral = layers.Conv2D(channels, 1, name=f"fpn_c{level}p{level}")(stages[level])
         merged[level] = layers.Add(name=f"fpn_p{level}add")([up, lateral])
     smoothed = sorted({min(level, 5) for level in used})
-    pyramid = {
-        level: layers.Conv2D(channels, 3, padding="same", name=f"fpn_p{level}")(merged[level]) for level in smoothed
-    }
+    pyramid = {level: Conv3x3(channels, f"fpn_p{level}")(merged[level]) for level in smoothed}
     if 6 in used:
         pyramid[6] = layers.MaxPooling2D(1, strides=2, name="fpn_p6")(pyramid[5])
     return tf.keras.Model(image, [pyramid[level] for level in used], name="features")

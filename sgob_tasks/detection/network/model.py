@@ -14,7 +14,7 @@ from sgob_tasks.detection.network.heads import box_head, mask_head
 from sgob_tasks.detection.network.layers import ConvNorm
 from sgob_tasks.detection.network.losses import box_losses, mask_loss, mask_places, rpn_losses
 from sgob_tasks.detection.network.proposals import pool, propose
-from sgob_tasks.detection.network.rpn import SampledAnchors, rpn_model
+from sgob_tasks.detection.network.rpn import SampledAnchors, rpn_model, score_levels
 from sgob_tasks.detection.network.targets import Instances, anchor_targets, roi_targets, trimmed
 
 
@@ -87,7 +87,8 @@ class MaskRCNN:
 
     def score_anchors(self, pyramid: dict[int, Any], training: bool) -> tuple[Any, Any]:
         """Return the proposal network's ``[B, A, 2]`` logits and ``[B, A, 4]`` corrections, level after level."""
-        outputs = [self.rpn(pyramid[level], training=training) for level in self.config.rpn_levels]
+        levels = [pyramid[level] for level in self.config.rpn_levels]
+        outputs = score_levels(self.config, self.rpn, levels, training=training)
         logits, deltas = (tf.concat(parts, 1) for parts in zip(*outputs))  # noqa: B905 - as above
         return tf.cast(logits, tf.float32), tf.cast(deltas, tf.float32)
 

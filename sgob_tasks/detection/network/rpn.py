@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sgob_tasks.detection.config import DetectorConfig
+from sgob_tasks.detection.network import winograd
 from sgob_tasks.detection.network.anchors import level_shape
 
 layers = tf.keras.layers
@@ -25,6 +27,40 @@ def rpn_model(config: DetectorConfig) -> Any:
     logits = layers.Conv2D(2 * config.anchors_per_cell, 1, name=CLASSES)(shared)
     deltas = layers.Conv2D(4 * config.anchors_per_cell, 1, name=BOXES)(shared)
     return tf.keras.Model(feature, [layers.Reshape((-1, 2))(logits), layers.Reshape((-1, 4))(deltas)], name="rpn_model")
+
+
+def score_levels(config: DetectorConfig, model: Any, levels: Sequence[Any], *, training: bool) -> list[tuple[Any, Any]]:
+    """Return what :func:`rpn_model` says of each level.
+
+    Where Winograd's convolution pays, the wide features between the two convolutions, the largest tensor of the whole
+    network, never leave the processor's cache.
+
+    Args:
+        config: anchors.
+        model: from :func:`rpn_model`.
+        levels: ``[B, H, W, C]`` each.
+        training: whether this is for training.
+    """
+    kernel, bias = weights_of(model, SHARED, levels[0].dtype)
+    ends = [weights_of(model, name, levels[0].dtype) for name in (CLASSES, BOXES)]
+    then = tf.concat([end[0][0, 0] for end in ends], -1), tf.concat([end[1] for end in ends], -1)
+
+    def score(level: Any) -> tuple[Any, Any]:
+        if not winograd.pays(level, kernel):
+            logits, deltas = model(level, training=training)
+            return logits, deltas
+        both = winograd.convolve(level, kernel, bias, activate=True, then=then)
+        logits, deltas = tf.split(both, [2 * config.anchors_per_cell, 4 * config.anchors_per_cell], -1)
+        count = tf.shape(level)[0]
+        return tf.reshape(logits, [count, -1, 2]), tf.reshape(deltas, [count, -1, 4])
+
+    return [score(level) for level in levels]
+
+
+def weights_of(model: Any, name: str, dtype: Any) -> tuple[Any, Any]:
+    """Return kernel and bias of one of the model's convolutions."""
+    kernel, bias = (tf.cast(weight, dtype) for weight in model.get_layer(name).weights)
+    return kernel, bias
 
 
 class SampledAnchors:
@@ -56,7 +92,7 @@ class SampledAnchors:
 
     def __call__(self, pyramid: dict[int, Any], indices: Any) -> tuple[Any, Any]:
         """Return logits ``[B, S, 2]`` and corrections ``[B, S, 4]`` of the anchors ``indices``, ``[B, S]``."""
-        config, weights = self._config, {layer.name: layer.weights for layer in self._model.layers if layer.weights}
+        config = self._config
         cell, anchor = indices // config.anchors_per_cell, indices % config.anchors_per_cell
         levels = [tf.pad(pyramid[level], [[0, 0], [1, 1], [1, 1], [0, 0]]) for level in config.rpn_levels]
         flat = tf.concat([tf.reshape(level, [tf.shape(level)[0], -1, config.fpn_channels]) for level in levels], 1)
@@ -65,7 +101,7 @@ class SampledAnchors:
         patches = tf.reshape(tf.gather(flat, around, batch_dims=1), [-1, 9 * config.fpn_channels])
 
         def apply(x: Any, name: str) -> Any:
-            kernel, bias = (tf.cast(weight, x.dtype) for weight in weights[name])
+            kernel, bias = weights_of(self._model, name, x.dtype)
             return tf.matmul(x, tf.reshape(kernel, [-1, kernel.shape[-1]])) + bias
 
         def of_anchor(outputs: Any, numbers: int) -> Any:
