@@ -10,22 +10,19 @@ picture in its batch decides how sums are split: another place may change a last
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sgob_tasks.detection.files import load_json, write_json
+from sgob_tasks.detection.files import load_json
 from sgob_tasks.detection.job_program import JobProgram, run_shard
+from sgob_tasks.detection.shard_results import ShardResults, say
 from sgob_tasks.errors import InputError
 
 if TYPE_CHECKING:
     from sgob_tasks.detection.inference.stream import Seen
-
-LOG_INTERVAL_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,29 +55,6 @@ def read_shard(job: Path, task: int) -> list[ShardPicture]:
     return pictures
 
 
-def finished_pictures(path: Path) -> set[str]:
-    """Return the pictures that have a whole line in a results file, and cut off a torn last line.
-
-    Raises:
-        InputError: a line other than the last is damaged: that is no restart, but a broken file.
-    """
-    if not path.exists():
-        return set()
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    done = set()
-    for number, line in enumerate(whole.splitlines(), 1):
-        try:
-            done.add(str(json.loads(line)["sha256"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(path, f"line {number}", line[:80], "is no result") from error
-    if len(whole) < len(content):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-            os.fsync(file.fileno())
-    return done
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     return run_shard(JobProgram("sgob_tasks.detection.infer", __doc__, "input/"), run, arguments)
@@ -102,34 +76,24 @@ def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = 
         InputError: the job's files do not fit.
         PermanentError: the memory does not hold the network and one picture.
     """
-    pictures = read_shard(job, task)
-    path = job / "results" / f"{task:04d}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = finished_pictures(path)
-    waiting = list({p.sha256: p for p in pictures if p.sha256 not in done}.values())
-    measured = _detect_all(job, waiting, path, started, interrupted) if waiting else {"complete": True}
-    if not measured.pop("complete"):
-        _say(f"shard {task}: asked to make room; {len(finished_pictures(path))} of {len(pictures)} pictures are done")
-        return False
+    pictures, results = read_shard(job, task), ShardResults(job, task, started)
     wanted = {picture.sha256 for picture in pictures}
-    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-    summary = {
-        "shard": task,
-        "count": len(wanted),
-        "errors": sum("error" in line for line in lines if line["sha256"] in wanted),
-        "done_before": len(wanted & done),
-        "seconds": round(time.monotonic() - started, 3),
-        **measured,
-    }
-    write_json(job / "results" / f"{task:04d}.summary.json", summary)
-    _say(f"shard {task}: {summary}")
-    return True
+    waiting = list({p.sha256: p for p in pictures if p.sha256 not in results.before}.values())
+    measured = _detect_all(job, waiting, results, started, interrupted) if waiting else {}
+    if measured is None:
+        return results.interrupted(wanted)
+    errors = sum("error" in line for line in results.lines() if line["sha256"] in wanted)
+    return results.finish(wanted, {"errors": errors, **measured})
 
 
 def _detect_all(
-    job: Path, pictures: Sequence[ShardPicture], path: Path, started: float, interrupted: Callable[[], bool]
-) -> dict[str, Any]:
-    """Append a line for each picture; return what the run cost, and whether it is complete."""
+    job: Path,
+    pictures: Sequence[ShardPicture],
+    results: ShardResults,
+    started: float,
+    interrupted: Callable[[], bool],
+) -> dict[str, Any] | None:
+    """Append a line for each picture; return what the run cost, None where it was interrupted."""
     from sgob_tasks.detection.inference.detector import Detector
     from sgob_tasks.detection.inference.measure import Meter, peak_memory, surroundings, use_repeatable_device
     from sgob_tasks.detection.inference.stream import Stream
@@ -143,20 +107,18 @@ def _detect_all(
     use_repeatable_device()
     detector = Detector.load(job / parameters.model, batch_size=parameters.batch_size, min_score=parameters.min_score)
     detector.has_masks = detector.has_masks and parameters.masks
-    stream = Stream(detector, load, stop=interrupted, say=_say)
+    stream = Stream(detector, load, stop=interrupted, say=say)
     meter = Meter(started, len(pictures))
-    said = time.monotonic()
-    with path.open("a", encoding="utf-8") as file:
+
+    def lines() -> Iterator[list[str]]:
         for batch in stream.batches(pictures):
-            file.writelines(json.dumps(_line(seen), ensure_ascii=False) + "\n" for seen in batch)
-            file.flush()
-            os.fsync(file.fileno())
             meter.batch(len(batch))
-            if time.monotonic() - said >= LOG_INTERVAL_S:
-                said = time.monotonic()
-                _say(meter.left())
-    figures = meter.to_json() | {"memory": peak_memory(), "batch_size": stream.detector.batch_size}
-    return figures | surroundings() | {"complete": not stream.stopped}
+            yield [json.dumps(_line(seen), ensure_ascii=False) + "\n" for seen in batch]
+
+    results.append(lines(), meter.left)
+    if stream.stopped:
+        return None
+    return meter.to_json() | {"memory": peak_memory(), "batch_size": stream.detector.batch_size} | surroundings()
 
 
 def _line(seen: Seen[ShardPicture]) -> dict[str, Any]:
@@ -168,11 +130,6 @@ def _line(seen: Seen[ShardPicture]) -> dict[str, Any]:
         return {"sha256": seen.item.sha256, "error": seen.error}
     detections = [detection.to_json() for detection in seen.detections]
     return {"sha256": seen.item.sha256, "width": seen.width, "height": seen.height, "detections": detections}
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

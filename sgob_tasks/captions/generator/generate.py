@@ -10,10 +10,8 @@ means: start me again. The same pictures, generator and batch size give the same
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,8 @@ from typing import Any
 from sgob_tasks.captions.generator.parameters import Generation
 from sgob_tasks.captions.generator.pool import pool_shard
 from sgob_tasks.captions.generator.regions import Picture, read_pictures
-from sgob_tasks.detection.files import write_json
-from sgob_tasks.detection.infer import finished_pictures
 from sgob_tasks.detection.job_program import JobProgram, run_shard
-
-LOG_INTERVAL_S = 10.0
+from sgob_tasks.detection.shard_results import ShardResults, say
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,33 +46,16 @@ def run(job: Path, task: int, started: float, interrupted: Callable[[], bool] = 
     from sgob_tasks.detection.parameters import read_parameters
 
     parameters = read_parameters(job, Generation)
-    shard, path = job / "input" / "regions" / f"{task:04d}.jsonl", job / "results" / f"{task:04d}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    shard, results = job / "input" / "regions" / f"{task:04d}.jsonl", ShardResults(job, task, started)
     wanted = {picture.sha256 for picture in read_pictures(shard)}
-    before = finished_pictures(path)
-    facts: dict[str, Any] = {}
-    if wanted - before:
-        facts = _describe_all(job, shard, parameters, path, before, interrupted)
-        if not facts.pop("complete"):
-            done = len(finished_pictures(path) & wanted)
-            _say(f"shard {task}: asked to make room; {done} of {len(wanted)} pictures are done")
-            return False
-    summary = {
-        "shard": task,
-        "count": len(wanted),
-        "done_before": len(wanted & before),
-        "seconds": round(time.monotonic() - started, 3),
-        **facts,
-    }
-    write_json(job / "results" / f"{task:04d}.summary.json", summary)
-    _say(f"shard {task}: {summary}")
-    return True
+    facts = _describe_all(job, shard, parameters, results, interrupted) if wanted - results.before else {}
+    return results.interrupted(wanted) if facts is None else results.finish(wanted, facts)
 
 
 def _describe_all(
-    job: Path, shard: Path, parameters: Generation, path: Path, before: set[str], interrupted: Callable[[], bool]
-) -> dict[str, Any]:
-    """Append a line for each picture that has none; return what was used, and whether it is complete."""
+    job: Path, shard: Path, parameters: Generation, results: ShardResults, interrupted: Callable[[], bool]
+) -> dict[str, Any] | None:
+    """Append a line for each picture that has none; return what was used, None where it was interrupted."""
     from sgob_tasks.captions.generator.decoding import Generator
     from sgob_tasks.captions.generator.model_files import load_generator, weights_hash
     from sgob_tasks.detection.inference.measure import surroundings, use_repeatable_device
@@ -87,9 +65,9 @@ def _describe_all(
     network, info = load_generator(folder)
     features = info.config.feature_size > 0
     if features and not shard.with_suffix(".npz").exists():
-        _say(f"{shard.name}: pooling the regions' features")
+        say(f"{shard.name}: pooling the regions' features")
         if pool_shard(shard, job / parameters.detector, job, stop=interrupted) is None:
-            return {"complete": False}
+            return None
     generator = Generator(
         network,
         batch_size=parameters.batch_size,
@@ -98,25 +76,25 @@ def _describe_all(
         attention_places=parameters.attention_places,
     )
     version = weights_hash(folder)
-    waiting = _once(read_pictures(shard, features=features), before)
-    count, said = 0, time.monotonic()
-    with path.open("a", encoding="utf-8") as file:
+    waiting = _once(read_pictures(shard, features=features), results.before)
+    count, complete = 0, False
+
+    def lines() -> Iterator[list[str]]:
+        nonlocal count, complete
         while not interrupted():
             batch = list(islice(waiting, parameters.batch_size))
             if not batch:
-                return {"complete": True, "described": count, "model_sha256": version, **surroundings()}
+                complete = True
+                return
             told = zip(batch, generator.describe(batch), strict=True)
-            file.writelines(_line(picture, caption.to_json(), version) for picture, caption in told)
-            file.flush()
-            os.fsync(file.fileno())
             count += len(batch)
-            if time.monotonic() - said >= LOG_INTERVAL_S:
-                said = time.monotonic()
-                _say(f"{count} pictures")
-    return {"complete": False}
+            yield [_line(picture, caption.to_json(), version) for picture, caption in told]
+
+    results.append(lines(), lambda: f"{count} pictures")
+    return {"described": count, "model_sha256": version, **surroundings()} if complete else None
 
 
-def _once(pictures: Iterable[Picture], before: set[str]) -> Iterator[Picture]:
+def _once(pictures: Iterable[Picture], before: Collection[str]) -> Iterator[Picture]:
     """Yield the pictures that are not described yet, each once."""
     known = set(before)
     for picture in pictures:
@@ -127,11 +105,6 @@ def _once(pictures: Iterable[Picture], before: set[str]) -> Iterator[Picture]:
 
 def _line(picture: Picture, caption: dict[str, Any], version: str) -> str:
     return json.dumps({"sha256": picture.sha256, **caption, "model_sha256": version}, ensure_ascii=False) + "\n"
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

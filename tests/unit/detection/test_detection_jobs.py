@@ -177,21 +177,6 @@ def test_a_shard_is_read(tmp_path: Path) -> None:
         infer.read_shard(tmp_path, 4)
 
 
-def test_a_torn_last_line_is_dropped_and_whole_lines_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "0003.jsonl"
-    assert infer.finished_pictures(path) == set()
-    lines = [json.dumps({"sha256": name, "detections": []}) + "\n" for name in ("aa", "bb", "cc")]
-    whole = "".join(lines).encode()
-    for cut in range(len(whole) + 1):
-        path.write_bytes(whole[:cut])
-        done = infer.finished_pictures(path)
-        assert done == {"aa", "bb", "cc"} if cut == len(whole) else len(done) == whole[:cut].count(b"\n")
-        assert path.read_bytes() == whole[: whole[:cut].rfind(b"\n") + 1]
-    path.write_bytes(b"{}\n" + whole)
-    with pytest.raises(InputError, match=r"line 1 = .*is no result"):
-        infer.finished_pictures(path)
-
-
 @pytest.mark.parametrize("program", [infer, train])
 def test_help_says_what_the_program_does(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
