@@ -17,7 +17,7 @@ from typing import Any
 from sgob_tasks.cluster_python import run_here
 from sgob_tasks.detection.data.prepare import prepare_dataset
 from sgob_tasks.report.training_curves import draw_training_curves
-from sgob_tasks.sandbox.painter import paint_arrangements, paint_training_set
+from sgob_tasks.sandbox.painter import paint_set_by_lot, paint_training_set
 from sgob_tasks.steps.evaluate import evaluate
 from sgob_tasks.steps.jobs import write_job
 from tests.reference import REFERENCE
@@ -36,9 +36,17 @@ def painted() -> Path:
 
 def arranged() -> Path:
     """Return painted arrangements: 2400 to learn from, 300 held out; always the same."""
-    folder = CACHE / "arranged"
+    return _painted_by_lot("arrangement", CACHE / "arranged")
+
+
+def crowded() -> Path:
+    """Return painted crowds with a few in front: 2400 to learn from, 300 held out; always the same."""
+    return _painted_by_lot("crowd", CACHE / "crowded")
+
+
+def _painted_by_lot(subject: str, folder: Path) -> Path:
     if not (folder / "val.json").exists():
-        paint_arrangements(folder, 2400, 300, SEED)
+        paint_set_by_lot(subject, folder, 2400, 300, SEED)
     return folder
 
 

@@ -13,8 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from sgob_tasks.errors import InputError
-from sgob_tasks.sandbox.painter.arrangement import paint_arrangement
-from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT
+from sgob_tasks.sandbox.painter.by_lot import KINDS, paint_by_lot
 from sgob_tasks.sandbox.painter.composition import ORDINARY
 from sgob_tasks.sandbox.painter.scene import CLASSES, SIZE, Scene, paint_scene
 from sgob_tasks.sandbox.painter.twofold import WITH_LOOK_ALIKE
@@ -33,7 +32,7 @@ _MAX_PICTURES = 1 << 24
 
 @dataclass(frozen=True)
 class Order:
-    """What to paint: the arguments of :func:`paint_scene`, or an arrangement."""
+    """What to paint: the arguments of :func:`paint_scene`, or of :func:`paint_by_lot`."""
 
     seed: int
     split: str
@@ -82,8 +81,8 @@ def check_numbers(count: int, seed: int) -> None:
 
 def paint_order(order: Order, size: tuple[int, int] = SIZE) -> Scene:
     """Paint what is ordered."""
-    if order.subject == ARRANGEMENT:
-        return paint_arrangement(order.seed, split=order.split, size=size)
+    if order.subject in KINDS:
+        return paint_by_lot(order.subject, order.seed, split=order.split, size=size)
     return paint_scene(order.seed, split=order.split, subject=order.subject, ambiguous=order.ambiguous, size=size)
 
 
@@ -118,7 +117,8 @@ def coco(scenes: Iterable[Scene]) -> dict[str, Any]:
     """Return scenes as one COCO document.
 
     Images carry the extra fields ``title``, ``creator``, ``date_text``, ``year_from``, ``year_to``, ``anachronistic``,
-    ``subject``, ``seed``, ``sentences`` and ``reference_caption``; annotations the extra field ``ambiguous``.
+    ``subject``, ``seed``, ``sentences`` and ``reference_caption``; annotations the extra fields ``ambiguous`` and, of
+    staffage, ``behind``.
     Segmentations are uncompressed RLE, column-major.
     """
     categories = [{"id": i, "name": name, "supercategory": ""} for i, name in enumerate(CLASSES, 1)]
@@ -156,6 +156,7 @@ def coco(scenes: Iterable[Scene]) -> dict[str, Any]:
                     "segmentation": thing.mask,
                     "ambiguous": thing.ambiguous,
                 }
+                | ({"behind": True} if thing.behind else {})
             )
     return {"images": images, "categories": categories, "annotations": annotations}
 

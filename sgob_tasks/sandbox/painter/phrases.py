@@ -90,6 +90,13 @@ TITLES: dict[str, tuple[str, ...]] = {
         "Leaf from a Pattern Book",
         "An Unknown Parable",
     ),
+    "crowd": (
+        "Assembly",
+        "A Great Concourse",
+        "Before the Multitude",
+        "The Gathering",
+        "Scene with Many Figures",
+    ),
 }
 
 SUBJECT_CAPTIONS: dict[str, tuple[Caption, ...]] = {
@@ -218,6 +225,7 @@ SUBJECT_CAPTIONS: dict[str, tuple[Caption, ...]] = {
         (("book",), "A little dark book with a pale leaf is held upright."),
     ),
     "arrangement": (),
+    "crowd": (),
 }
 
 GENERAL_CAPTIONS: tuple[Caption, ...] = (

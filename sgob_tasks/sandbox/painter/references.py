@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT, arrangement_captions
+from sgob_tasks.sandbox.painter.crowd_words import CROWD, crowd_captions, largest_class
 from sgob_tasks.sandbox.painter.seen import Thing, joined, touch, with_article
 
 REFERENCES = 5
@@ -47,11 +48,14 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
 def main_class(subject: str, things: Sequence[Thing]) -> str | None:
     """Return the class that a caption of the scene has to name; None for an empty scene or an arrangement.
 
-    The look-alike where there is one, the dragon, the angel or the lion where the story is theirs, else whoever acts,
-    else the largest thing.
+    Of those in front of a crowd the largest, None where none is clearly larger than the next. Elsewhere the look-alike
+    where there is one, the dragon, the angel or the lion where the story is theirs, else whoever acts, else the largest
+    thing.
     """
     if subject == ARRANGEMENT:
         return None
+    if subject == CROWD:
+        return largest_class(things)
     first = {
         "george": ("dragon", "horse"),
         "michael": ("angel",),
@@ -189,13 +193,15 @@ def reference_captions(
 
     Args:
         subject: name of the composition.
-        things: what is visible.
+        things: what is visible; of a crowd, those in front.
         width: of the picture in pixels.
         seed: of the picture.
         count: number of sentences.
     """
     if subject == ARRANGEMENT:
         return arrangement_captions(things, width, seed, count)
+    if subject == CROWD:
+        return crowd_captions(things, width, seed, count)
     told = (
         _sentence(random.Random(f"reference {seed} {number}"), subject, things, width)  # noqa: S311 - words, no secret
         for number in range(count)
@@ -216,6 +222,8 @@ def coco_references(painted: Mapping[str, Any]) -> dict[str, Any]:
     names = {entry["id"]: str(entry["name"]) for entry in painted["categories"]}
     things: dict[int, list[Thing]] = {}
     for entry in painted["annotations"]:
+        if entry.get("behind"):
+            continue
         x, y, width, height = entry["bbox"]
         things.setdefault(entry["image_id"], []).append(Thing(names[entry["category_id"]], (x, y, width, height)))
     images: list[dict[str, Any]] = []

@@ -169,12 +169,9 @@ def paint_scene(
     Raises:
         InputError: unknown split or subject, or a size too small to show anything.
     """
-    if split not in AMBIGUOUS_SHARE:
-        raise InputError("painter", "split", split, f"one of {', '.join(AMBIGUOUS_SHARE)} expected")
+    checked(split, size)
     if subject is not None and subject not in SUBJECTS:
         raise InputError("painter", "subject", subject, f"one of {', '.join(SUBJECTS)} expected")
-    if min(size) < 96:
-        raise InputError("painter", "size", size, "at least 96 pixels on both sides expected")
     facts = random.Random(f"facts {seed}")  # noqa: S311 - pictures, not secrets
     hand = random.Random(f"hand {seed}")  # noqa: S311 - apart from the facts, so that only those tell an old look-alike
     if subject is None:
@@ -186,13 +183,53 @@ def paint_scene(
     stage = Stage(hand, size, _manner(hand, subject, dating.year_from), horizon_of(hand, subject))
     if subject in ORDINARY:
         ORDINARY[subject](stage)
-        age = min(1.0, max(0.0, (1930 - dating.year_from) / 500))
+        age: float | None = None
     else:
         WITH_LOOK_ALIKE[subject](stage, truth, ambiguous=ambiguous)
         age = hand.uniform(0.1, 0.9)
+    return finished(stage, facts, seed=seed, split=split, subject=subject, dating=dating, truth=truth, age=age)
+
+
+def checked(split: str, size: tuple[int, int]) -> None:
+    """Refuse a split that is not known, and a size too small to show anything.
+
+    Raises:
+        InputError: it is one of these.
+    """
+    if split not in AMBIGUOUS_SHARE:
+        raise InputError("painter", "split", split, f"one of {', '.join(AMBIGUOUS_SHARE)} expected")
+    if min(size) < 96:
+        raise InputError("painter", "size", size, "at least 96 pixels on both sides expected")
+
+
+def finished(
+    stage: Stage,
+    facts: random.Random,
+    *,
+    seed: int,
+    split: str,
+    subject: str,
+    dating: Dating,
+    truth: str = "",
+    age: float | None = None,
+) -> Scene:
+    """Return the scene of what was drawn on a stage, varnished and described.
+
+    Args:
+        stage: with all that the picture shows.
+        facts: where the choice of words comes from.
+        seed: see :class:`Scene`, as of the next three.
+        split: only noted.
+        subject: what the words are chosen by.
+        dating: what the words may say of it.
+        truth: true class of the look-alike, empty where there is none.
+        age: of the varnish, 0 to 1; by default as old as the date says.
+    """
+    if age is None:
+        age = min(1.0, max(0.0, (1930 - dating.year_from) / 500))
     objects = stage.objects()
     image = stage.varnish(age)
-    seen = [wording.Seen(thing.class_name, (thing.bbox[0] + thing.bbox[2] / 2) / size[0]) for thing in objects]
+    seen = [wording.Seen(thing.class_name, (thing.bbox[0] + thing.bbox[2] / 2) / stage.width) for thing in objects]
     words = wording.describe(facts, subject, truth, seen, dating)
     return Scene(
         file_name=f"{wording.slug(words.creator)}_{wording.slug(words.title)}_{seed:x}.jpg",

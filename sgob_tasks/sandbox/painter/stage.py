@@ -30,6 +30,7 @@ class PaintedObject:
         area: number of visible pixels.
         mask: COCO's uncompressed RLE, column-major, of the visible pixels.
         ambiguous: an old thing drawn in the manner of a modern one; the pixels do not tell which it is.
+        behind: whether it is part of the staffage behind those whom the picture is about.
     """
 
     class_name: str
@@ -37,6 +38,7 @@ class PaintedObject:
     area: int
     mask: Rle
     ambiguous: bool
+    behind: bool = False
 
 
 MANNERS: dict[str, Palette] = {
@@ -78,6 +80,7 @@ class Stage:
         ground = np.asarray(self._canvas, dtype=np.float32) * self._grain[:, :, None]
         self._canvas = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
         self._drawn: list[tuple[str, Image.Image, bool]] = []
+        self._number_behind = 0
 
     def frame(self, x: float, y: float, unit: float, *, flip: bool = False, angle: float = 0.0) -> Frame:
         """Return a frame at shares of the picture: ``x`` of the width, ``y`` and ``unit`` of the height."""
@@ -98,6 +101,10 @@ class Stage:
         routine(brush)
         mask = brush.lift(self._canvas, self._grain, self.palette.relief)
         self._drawn.append((class_name, mask, ambiguous))
+
+    def all_behind(self) -> None:
+        """Take all that has been drawn so far as staffage behind what comes."""
+        self._number_behind = len(self._drawn)
 
     def reach(self, routine: Callable[[Stage], object]) -> tuple[float, float]:
         """Return how far what a routine draws at ``x = 0.5`` goes to the left and to the right of there.
@@ -121,7 +128,7 @@ class Stage:
         found: list[PaintedObject] = []
         above = Image.new("L", self._canvas.size)
         taken = np.zeros((self.height, self.width), dtype=np.bool_)
-        for class_name, mask, ambiguous in reversed(self._drawn):
+        for number, (class_name, mask, ambiguous) in reversed(list(enumerate(self._drawn))):
             whole = int(_reduced(mask).sum())
             pixels = _reduced(ImageChops.subtract(mask, above)) & ~taken  # a pixel shared by halves goes to the front
             above = ImageChops.lighter(above, mask)
@@ -129,7 +136,8 @@ class Stage:
             if area < max(MIN_VISIBLE_PX, MIN_VISIBLE_SHARE * whole):
                 continue
             taken |= pixels
-            found.append(PaintedObject(class_name, bounding_box(pixels), area, encode(pixels), ambiguous))
+            behind = number < self._number_behind
+            found.append(PaintedObject(class_name, bounding_box(pixels), area, encode(pixels), ambiguous, behind))
         return tuple(reversed(found))
 
     def varnish(self, age: float) -> Image.Image:

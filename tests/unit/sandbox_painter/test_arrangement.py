@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sgob_tasks.errors import InputError
-from sgob_tasks.sandbox.painter import CLASSES, Scene, arrangement, paint_arrangements, things
-from sgob_tasks.sandbox.painter.arrangement import FEWEST, MOST, PIECES, _places, paint_arrangement
-from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT, LARGER, arrangement_captions, groups
+from sgob_tasks.sandbox.painter import CLASSES, Scene, arrangement, things
+from sgob_tasks.sandbox.painter.arrangement import FEWEST, MOST
+from sgob_tasks.sandbox.painter.arrangement_words import ARRANGEMENT, arrangement_captions
+from sgob_tasks.sandbox.painter.by_lot import paint_by_lot
 from sgob_tasks.sandbox.painter.dataset import coco
 from sgob_tasks.sandbox.painter.masks import bounding_box, decode
+from sgob_tasks.sandbox.painter.pieces import PIECES, drawn_by_lot, places
 from sgob_tasks.sandbox.painter.references import coco_references
+from sgob_tasks.sandbox.painter.row_words import LARGER, groups
 from sgob_tasks.sandbox.painter.seen import Thing
 from sgob_tasks.sandbox.painter.stage import Stage
 
@@ -30,7 +30,7 @@ ROW = ("tree", "dog", "skull", "boat", "lion", "chalice", "book", "angel")
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [paint_arrangement(seed, split="train", size=SMALL) for seed in range(24)]
+    return [paint_by_lot(ARRANGEMENT, seed, split="train", size=SMALL) for seed in range(24)]
 
 
 def row_of(names: Sequence[str], seed: int) -> list[Thing]:
@@ -45,10 +45,10 @@ def row_of(names: Sequence[str], seed: int) -> list[Thing]:
 
 
 def test_same_seed_same_pixels_and_same_truth() -> None:
-    first, second = (paint_arrangement(5, split="train", size=SMALL) for _ in range(2))
+    first, second = (paint_by_lot(ARRANGEMENT, 5, split="train", size=SMALL) for _ in range(2))
     assert first == second
     assert first.picture.tobytes() == second.picture.tobytes()
-    assert paint_arrangement(6, split="train", size=SMALL).objects != first.objects
+    assert paint_by_lot(ARRANGEMENT, 6, split="train", size=SMALL).objects != first.objects
 
 
 def test_truth_is_exact(scenes: list[Scene]) -> None:
@@ -73,10 +73,10 @@ def test_holds_four_to_seven_known_things(scenes: list[Scene]) -> None:
 
 def test_who_stands_apart_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(40):
-        chosen = arrangement._chosen(random.Random(seed))
+        chosen = drawn_by_lot(random.Random(seed), 4 + seed % 4)
         with monkeypatch.context() as patch:
-            patch.setattr(arrangement, "_chosen", lambda rng, chosen=chosen: chosen)
-            scene = paint_arrangement(seed, split="train", size=SMALL)
+            patch.setattr(arrangement, "drawn_by_lot", lambda rng, count, chosen=chosen: chosen)
+            scene = paint_by_lot(ARRANGEMENT, seed, split="train", size=SMALL)
         if len(scene.objects) == sum(piece.things for piece in chosen):
             assert len(groups(Thing(thing.class_name, thing.bbox) for thing in scene.objects)) == len(chosen)
 
@@ -99,18 +99,9 @@ def _banner_at(stage: Stage, x: float) -> None:
     stage.draw("banner", frame, lambda b: things.banner(b, random.Random(1), stage.palette))
 
 
-def test_has_all_that_other_scenes_have(scenes: list[Scene]) -> None:
-    for scene in scenes:
-        assert scene.subject == ARRANGEMENT
-        assert scene.title
-        assert scene.dating.year_from <= scene.dating.year_to
-        assert 3 <= len(scene.sentences) <= 6
-        assert scene.reference_caption.endswith(".")
-
-
 @given(st.lists(st.floats(0.01, 0.14), min_size=1, max_size=7), st.integers(0, 1000))
 def test_pieces_do_not_overlap_and_stay_in_the_picture(widths: list[float], seed: int) -> None:
-    middles = _places(random.Random(seed), widths)
+    middles = places(random.Random(seed), widths)
     ends = [(x - width / 2, x + width / 2) for x, width in zip(middles, widths, strict=True)]
     assert ends[0][0] >= -1e-9
     assert ends[-1][1] <= 1 + 1e-9
@@ -119,7 +110,7 @@ def test_pieces_do_not_overlap_and_stay_in_the_picture(widths: list[float], seed
 
 def test_any_piece_stands_anywhere() -> None:
     widths = [0.1] * 5
-    middles = np.array([_places(random.Random(seed), widths) for seed in range(400)])
+    middles = np.array([places(random.Random(seed), widths) for seed in range(400)])
     assert middles.mean(0) == pytest.approx([0.1333, 0.3167, 0.5, 0.6833, 0.8667], abs=0.02)  # order statistics
     assert middles.std(0).min() > 0.05
     assert len({piece.draw for piece in PIECES}) == len(PIECES)
@@ -137,19 +128,19 @@ def test_words_are_true_of_the_boxes(order: list[str], count: int, seed: int) ->
     assert len(set(told)) > 2
     for text in told:
         said = re.findall("|".join(ROW), text.lower())
-        places = [names.index(name) for name in said]
+        told_order = [names.index(name) for name in said]
         if "from left to right" in text.lower() or text.startswith("From the left"):
-            assert places == list(range(count))
+            assert told_order == list(range(count))
         if "far left" in text or "left end" in text:
-            assert places == [0, count - 1]
+            assert told_order == [0, count - 1]
         if "between" in text:
-            assert (places[1], places[2]) == (places[0] - 1, places[0] + 1)
+            assert (told_order[1], told_order[2]) == (told_order[0] - 1, told_order[0] + 1)
         if "to the left of" in text:
-            assert places == [0, 1]
+            assert told_order == [0, 1]
         if "to the right of" in text:
-            assert places == [count - 1, count - 2]
+            assert told_order == [count - 1, count - 2]
         if "on its left" in text:
-            assert (places[1], places[2]) == (places[0] - 1, places[0] + 1)
+            assert (told_order[1], told_order[2]) == (told_order[0] - 1, told_order[0] + 1)
             x, _, width, _ = boxes[said[0]]
             assert abs((x + width / 2) / 256 - 0.5) <= 0.1
         areas = {name: box[2] * box[3] for name, box in boxes.items()}
@@ -199,27 +190,3 @@ def test_references_are_those_of_arrangements(scenes: list[Scene]) -> None:
     assert tuple(first) == arrangement_captions(seen, SMALL[0], scenes[0].seed)
     assert scenes[0].reference_caption == first[0]
     assert {image["main_class"] for image in document["images"]} == {None}
-
-
-def test_a_set_is_painted_the_same_by_any_number_of_processes(tmp_path: Path) -> None:
-    one = paint_arrangements(tmp_path / "one", 5, 3, 4, size=SMALL, processes=1)
-    two = paint_arrangements(tmp_path / "two", 5, 3, 4, size=SMALL, processes=2)
-    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
-    assert len(files) == 2 + 2 * 8
-    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
-    assert len(json.loads((one / "val.json").read_text())["images"]) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "field"), [({"split": "test"}, "split"), ({"split": "train", "size": (40, 40)}, "size")]
-)
-def test_wrong_arguments_are_named(arguments: dict[str, object], field: str) -> None:
-    with pytest.raises(InputError, match=f"painter: {field} = "):
-        paint_arrangement(1, **arguments)  # type: ignore[arg-type] # wrong on purpose
-
-
-def test_numbers_out_of_range_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="painter: count = "):
-        paint_arrangements(tmp_path, -1, 0, 1)
-    with pytest.raises(InputError, match="painter: seed = "):
-        paint_arrangements(tmp_path, 1, 0, -1)
