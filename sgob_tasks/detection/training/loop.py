@@ -157,6 +157,7 @@ class Training:
 
         Raises:
             PermanentError: the loss or a gradient is no number any more, or the training diverges.
+            InputError: the time was used up before the first update: there is nothing to show for it.
         """
         if self._finished:
             return True
@@ -164,8 +165,8 @@ class Training:
         highest = parameters.highest_learning_rate(parameters.global_batch(ranks.size))
         report = Report(self._results, ranks.leads, parameters.log_interval_s, self.step, self._step.losses)
         health = Health(parameters.divergence_factor)
-        saved_at = elapsed = self.elapsed_s
-        stop, done = False, self._done(elapsed)
+        elapsed, stop = self._agree(wants_to_stop())  # whether there is time left, all ranks decide alike
+        saved_at, done = elapsed, self._done(elapsed)
         for batch in prefetch(self._batches.parts_from(self.step, self._part)):
             if done >= 1 or stop:
                 break
@@ -199,6 +200,9 @@ class Training:
                 self.save()
                 saved_at = elapsed
         self._finished = self._part == 0 and done >= 1
+        if self._finished and not self.step:
+            kept = f"{elapsed:.0f} s had passed and {parameters.reserve_s:g} s are kept for the final evaluation"
+            raise InputError("job.json", "parameters.budget_s", parameters.budget_s, f"leaves no time to train: {kept}")
         report.flush()
         self.save()
         return self._finished
