@@ -20,6 +20,9 @@ from sgob_tasks.store.engine import open_store
 RULE = "rule of promotion"
 """Who promotes where no person is asked."""
 
+APPROVED = "Approve"
+"""The one answer of a person, as Airflow's ``ApprovalOperator`` words it, that promotes."""
+
 CANDIDATE_RESULTS = "val_detections.json"
 CHAMPION_RESULTS = "champion_val_detections.json"
 
@@ -117,10 +120,14 @@ def promote_decided(
 
     Raises:
         PermanentError: the champion is not the one any more with which the model was compared.
+        InputError: a person is to be asked and was not, or has not approved it.
     """
     decision = dict(registered["decision"])
     actor, reason = RULE, str(decision["reason"])
     if approval is not None:
+        if approval.get("chosen_options") != [APPROVED]:  # Airflow skips the task then, but can be told to run it
+            chosen = approval.get("chosen_options")
+            raise InputError("promotion", "approval", chosen, f"{registered['model']} was not approved")
         user = approval.get("responded_by_user") or {}
         actor, reason = str(user.get("name") or user.get("id") or "somebody in Airflow"), f"approved: {reason}"
     elif decision["action"] == ASK:

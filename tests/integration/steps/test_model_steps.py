@@ -165,6 +165,21 @@ def test_a_person_decides_what_may_be_chance(store: sa.Engine, settings: Setting
     assert registry.changes(store, "detector-2")[0]["reason"].startswith("approved: AP50 ")
 
 
+@pytest.mark.parametrize("chosen", [["Reject"], [], ["Approve", "Reject"]])
+def test_nothing_but_an_approval_promotes(
+    store: sa.Engine, settings: Settings, dataset: Path, chosen: list[str]
+) -> None:
+    first_champion(settings, dataset)
+    registered = train.register(settings, "run-2", trained(settings, dataset, "run-2", 9, 8))
+    answer = {"chosen_options": chosen, "responded_by_user": {"id": "1", "name": "Ana"}}
+    with pytest.raises(InputError, match="detector-2 was not approved"):
+        models.promote_decided(settings, "run-2", registered, approval=answer)
+    assert {row["id"]: row["state"] for row in registry.versions(store)} == {
+        "detector-1": "champion", "detector-2": "candidate",
+    }  # fmt: skip
+    assert registry.changes(store, "detector-2") == []
+
+
 def test_an_approval_that_comes_too_late_is_refused(settings: Settings, dataset: Path) -> None:
     first_champion(settings, dataset)
     second = train.register(settings, "run-2", trained(settings, dataset, "run-2", 9, 8))
