@@ -11,8 +11,9 @@ candidate replaces it only when it is better beyond doubt: AP50 after the time c
 over the pictures) is above zero; or when there is no champion yet. Both are compared on the classes that both know; a
 candidate that lacks classes of the champion is never promoted by itself. In every other case a person sees the
 comparison and decides (`approve_promotion` in *Browse → Required actions*; nobody within seven days is a no), or the
-model stays a candidate where `training.require_promotion_approval` is off. The way back is
-`sgob models promote ID`, which keeps who, when and why. A promotion starts `reenrich_pictures`.
+model stays a candidate where `training.require_promotion_approval` is off. After a no it stays one; who thinks again
+clears `approve_promotion`, which asks once more. The way back is `sgob models promote ID`, which keeps who, when and
+why, as `approve_promotion` does (`sgob models show ID`). A promotion starts `reenrich_pictures`.
 
 How many nodes it gets says the resource plan (`docs/plan.md`), unless the run names a number or the site has
 `plan = false`. The plan is in the log and the result of `prepare`. Where `training.require_approval` is on, a
@@ -69,7 +70,7 @@ with DAG(
             type=["null", "integer"],
             minimum=30,
             title="Training budget (seconds)",
-            description_md="Empty: no limit.",
+            description_md="Start and final evaluation included. Empty: no limit.",
         ),
         "nodes": Param(
             None,
@@ -109,6 +110,7 @@ with DAG(
         task_id="approve",
         subject="Train the detector as planned?",
         body="{{ ti.xcom_pull(task_ids='prepare')['plan']['text'] }}",
+        doc_md="Show a person the plan; a no ends the run.",
         response_timeout=timedelta(days=7),
     )
 
@@ -126,6 +128,7 @@ with DAG(
         task_id="approve_promotion",
         subject="Make {{ ti.xcom_pull(task_ids='register')['model'] }} the champion?",
         body="{{ ti.xcom_pull(task_ids='register')['text'] }}",
+        doc_md="Show a person the comparison with the champion; a no leaves the model a candidate.",
         defaults=["Reject"],
         response_timeout=timedelta(days=7),
     )
