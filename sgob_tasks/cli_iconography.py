@@ -29,10 +29,16 @@ def add_iconography(verbs: Any) -> None:
     graph.set_defaults(handler=_graph)
     subjects = verbs.add_parser(
         "subjects",
-        help="find relations, saints and scenes in all pictures of the store",
+        help="find relations, saints and scenes in the pictures of the store",
         description="Find relations between boxes and the saints and scenes that pictures may show, and store both.",
     )
-    subjects.add_argument("--run", dest="run_id", metavar="ID", help="only records of this run; default: all")
+    subjects.add_argument(
+        "--record",
+        action="append",
+        dest="record_ids",
+        metavar="ID",
+        help="this record, changed or not; may be repeated; default: all records that have changed",
+    )
     subjects.add_argument("--json", action="store_true", help="print the result as JSON")
     subjects.set_defaults(handler=_subjects)
 
@@ -59,4 +65,4 @@ def _subjects(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.context.iconography.describe import describe_subjects
     from sgob_tasks.store.engine import open_store
 
-    return asdict(describe_subjects(open_store(load_settings()), parsed.run_id))
+    return asdict(describe_subjects(open_store(load_settings()), parsed.record_ids))

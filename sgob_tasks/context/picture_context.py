@@ -32,6 +32,12 @@ LEAST_LABEL = 0.5
 
 SHOWN = 5
 
+RULES = 1
+"""Number of the rules by which dates are read and detections corrected. Raise it with any change to code or to the
+package's tables by which the same record would come out otherwise: the nightly run then corrects all records anew.
+Bounds, priors, language model and weights have versions of their own.
+"""
+
 
 @dataclass(frozen=True)
 class ContextModels:
@@ -53,14 +59,16 @@ class ContextModels:
 
     @property
     def version(self) -> str:
-        """What a label was decided with: versions of bounds, priors, language model and weights."""
+        """What a label was decided with: versions of rules, bounds, priors, language model and weights."""
         facts = [
             (entry.name, entry.first_appearance_year, entry.filter, entry.look_alikes) for entry in self.table.values()
         ]
-        parts = [f"bounds {hashlib.sha256(repr(facts).encode()).hexdigest()[:8]}"]
+        parts = [f"rules {RULES}", f"bounds {hashlib.sha256(repr(facts).encode()).hexdigest()[:8]}"]
         parts += [f"priors {self.priors.version}"] if self.priors else []
         parts += [f"language {self.language.version}"] if self.language else []
-        parts += [f"weights {self.weights.version}"] if self.priors or self.language else []
+        if self.priors or self.language:  # a name may be given again after another fit: the values say which one
+            by = f"{self.weights.relative_prior:.6g} {self.weights.relative_language:.6g}"
+            parts.append(f"weights {self.weights.version} {by}")
         return "; ".join(parts)
 
 

@@ -16,10 +16,12 @@ from sgob_tasks.context.time_context import Correction, Seen
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.progress import track
 from sgob_tasks.store import detections as queries
+from sgob_tasks.store import step_inputs
+from sgob_tasks.store.due import context_fingerprint
 from sgob_tasks.store.tables import records
 
 EXAMPLES_KEPT = 10
-_COLUMNS = (
+_COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     records.c.id,
     records.c.title,
     records.c.description,
@@ -34,7 +36,7 @@ class ContextCounts:
     """What the context did.
 
     Attributes:
-        records: records looked at.
+        records: records looked at: those that were due, or asked for.
         dated: those with a date that could be read; from a title: ``dated_by_title`` of them.
         undated: those without a date text.
         unparsable: those with a date text that could not be read.
@@ -75,19 +77,17 @@ class _Tally:
 
 
 def apply_time_context(
-    engine: sa.Engine, scope: str | Collection[str] | None = None, classes: ClassTable | None = None
+    engine: sa.Engine, record_ids: Collection[str] | None = None, classes: ClassTable | None = None
 ) -> ContextCounts:
     """Apply the bounds alone; see :func:`apply_context`."""
-    return apply_context(engine, ContextModels(classes or ClassTable.load()), scope)
+    return apply_context(engine, ContextModels(classes or ClassTable.load()), record_ids)
 
 
-def apply_context(
-    engine: sa.Engine, models: ContextModels, scope: str | Collection[str] | None = None
-) -> ContextCounts:
+def apply_context(engine: sa.Engine, models: ContextModels, record_ids: Collection[str] | None = None) -> ContextCounts:
     """Fill the years of records from their dates, and label, score, reason, evidence and version of their detections.
 
-    Everything is computed anew from what the detector said, so the result does not depend on earlier calls; only rows
-    that differ are written. Records go page by page, each page in one transaction.
+    Everything of a record is computed anew from what the detector said, so the result does not depend on earlier calls;
+    only rows that differ are written. Records go page by page, each page in one transaction.
 
     The date is that of ``date_text``; where that is empty or cannot be read, one set off at the end of the title; else
     the years that the store has already. A detection of which nothing is left keeps its row: label null, score 0 and
@@ -96,18 +96,25 @@ def apply_context(
     Args:
         engine: the store.
         models: what corrects the detections.
-        scope: a run id: the records of this run's batches, and those that wait for the context or were labelled with
-            other models; a collection: the records with these ids; None: all.
+        record_ids: the records with these ids, whether they are due or not; None: all that are due, which are those
+            that are new or of which anything has changed since this version of the models has last seen them (see
+            ``store.step_inputs``).
     """
-    chosen = queries.context_scope(scope, models.version)
+    chosen = _chosen(models.version, record_ids)
     with engine.connect() as connection:
         known = queries.model_classes(connection)
     tally = _Tally()
-    pages = queries.record_pages(engine, _COLUMNS, chosen)
+    pages = queries.record_pages(engine, [records.c.id], chosen)
     rows = itertools.chain.from_iterable(_pages_done(engine, pages, models, known, tally))
-    for _ in track(rows, "Context", queries.count_records(engine, chosen)):
+    for _ in track(rows, "Context"):
         tally.records += 1
     return ContextCounts(**{**vars(tally), "examples": tuple(tally.examples)})
+
+
+def _chosen(version: str, record_ids: Collection[str] | None) -> sa.ColumnElement[bool]:
+    if record_ids is not None:
+        return queries.among(records.c.id, record_ids)
+    return step_inputs.is_due(step_inputs.CONTEXT, records.c.id, context_fingerprint(version))
 
 
 def _pages_done(
@@ -120,28 +127,32 @@ def _pages_done(
     """Refine each page in a transaction of its own, and hand it on."""
     for page in pages:
         with engine.begin() as connection:
-            _refine(connection, page, models, known, tally)
+            _refine(connection, [row.id for row in page], models, known, tally)
         yield page
 
 
 def _refine(
     connection: sa.Connection,
-    page: Sequence[sa.Row[Any]],
+    ids: Sequence[str],
     models: ContextModels,
     known: Mapping[str, frozenset[str]],
     tally: _Tally,
 ) -> None:
     works: dict[str, Work] = {}
     years: dict[str, tuple[int | None, int | None]] = {}
-    for row in page:
+    # Locked: the fingerprints are taken after the years are written, and must be of the records that were read.
+    locked = sa.select(*_COLUMNS).where(queries.among(records.c.id, ids)).order_by(records.c.id)
+    for row in connection.execute(locked.with_for_update(key_share=True)):
         date = _date_of(row, tally)
         works[row.id] = Work(row.title or "", row.description or "", date)
         if date is not None and (date.year_from, date.year_to) != (row.year_from, row.year_to):
             years[row.id] = (date.year_from, date.year_to)
     queries.save_years(connection, years)
-    found = queries.detections_of(connection, [row.id for row in page])
-    changes = []
     version = models.version
+    present = sa.select(records.c.id, context_fingerprint(version)).where(queries.among(records.c.id, ids))
+    step_inputs.keep(connection, step_inputs.CONTEXT, {row[0]: row[1] for row in connection.execute(present)})
+    found = queries.detections_of(connection, ids)
+    changes = []
     for (record_id, _, model_id), group in itertools.groupby(found, lambda r: (r.record_id, r.sha256, r.model_id)):
         rows = list(group)
         seen = [Seen(r.class_name, r.score, r.candidates, (r.x, r.y, r.width, r.height)) for r in rows]

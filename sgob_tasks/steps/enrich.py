@@ -125,6 +125,8 @@ def load(settings: Settings, batch: dict[str, Any], run_id: str | None = None) -
 def context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
     """Correct labels by the artworks' dates and texts, with whatever the settings' section ``context`` names.
 
+    Only records that are new, or of which anything has changed since the same models last saw them, are looked at.
+
     Raises:
         InputError: a file that they name cannot be read.
     """
@@ -137,7 +139,10 @@ def context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
 
 
 def describe_scenes(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
-    """Find relations between the boxes of pictures, and the saints and scenes that they speak for."""
+    """Find relations between the boxes of pictures, and the saints and scenes that they speak for.
+
+    Only records that are new, or of which anything has changed since the same rules last saw them, are looked at.
+    """
     engine = open_store(settings)
     result = asdict(describe_subjects(engine))
     runs.note(engine, run_id, "scenes", result)

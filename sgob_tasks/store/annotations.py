@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
+from sgob_tasks.store.deciding import deciding_model
 from sgob_tasks.store.tables import annotations as annotation_table
-from sgob_tasks.store.tables import batch_items, batches, captions, detections, media, models, records
+from sgob_tasks.store.tables import captions, detections, media, records
 
 REFUSED = "Europeana: "
 """How the reason of an annotation begins that Europeana itself refused."""
@@ -85,67 +86,32 @@ def labelled_detections(
         connection: to the store.
         record_ids: whose.
         min_score: least score of the label.
-        model_id: the model; None takes the one that ``_deciding`` says.
+        model_id: the model; None takes the one that ``deciding_model`` says.
     """
-    d, m = detections.c, media.c
-    newest = _deciding(record_ids, model_id)
+    d, m, shown = detections.c, media.c, media.alias("shown").c
+    pictures = (
+        sa.select(
+            shown.record_id, shown.sha256, deciding_model(shown.record_id, shown.sha256, model_id).label("model_id")
+        )
+        .distinct()
+        .where(shown.record_id.in_(record_ids), shown.state == "fetched")
+        .subquery("pictures")
+    )
+    p = pictures.c
     score = sa.func.coalesce(d.label_score, d.score)
     query = (
         sa.select(d.id, d.record_id, d.label, score, d.x, d.y, d.width, d.height, m.url, m.width, m.height)
         .ext(distinct_on(d.id))
         .join_from(
             detections,
-            newest,
-            sa.and_(newest.c.record_id == d.record_id, newest.c.sha256 == d.sha256, newest.c.model_id == d.model_id),
+            pictures,
+            sa.and_(p.record_id == d.record_id, p.sha256 == d.sha256, p.model_id == d.model_id),
         )
         .join(media, sa.and_(m.record_id == d.record_id, m.sha256 == d.sha256, m.state == "fetched"))
         .where(d.label.is_not(None), score >= min_score)
         .order_by(d.id, m.id)
     )
     return [DetectionRow(*row) for row in connection.execute(query)]
-
-
-def _deciding(record_ids: Sequence[str], model_id: str | None) -> sa.Subquery:
-    """Select which model's detections count for each picture of each record.
-
-    The champion's, once it has looked at the picture, also where it found nothing; else those of the model that looked
-    last: a promotion changes annotations as the backfill goes on, not before, and going back to an earlier champion
-    brings its detections back.
-    """
-    d, i, m = detections.c, batch_items.c, media.c
-    chosen = models.c.id == model_id if model_id is not None else sa.true()
-    found = (
-        sa.select(d.record_id, d.sha256, d.model_id, sa.func.max(d.id).label("last"))
-        .where(d.record_id.in_(record_ids))
-        .group_by(d.record_id, d.sha256, d.model_id)
-    )
-    looked = (
-        sa.select(m.record_id, m.sha256, batches.c.model_id, sa.cast(sa.null(), sa.BigInteger))
-        .join_from(media, batch_items, i.sha256 == m.sha256)
-        .join(batches, batches.c.id == i.batch_id)
-        .where(m.record_id.in_(record_ids), i.state == "loaded")
-    )
-    pairs = sa.union_all(found, looked).subquery("pairs")
-    planned = (
-        sa.select(sa.func.max(batches.c.created_at))
-        .join_from(batch_items, batches, batches.c.id == i.batch_id)
-        .where(i.sha256 == pairs.c.sha256, i.state == "loaded", batches.c.model_id == pairs.c.model_id)
-        .scalar_subquery()
-    )
-    return (
-        sa.select(pairs.c.record_id, pairs.c.sha256, pairs.c.model_id)
-        .ext(distinct_on(pairs.c.record_id, pairs.c.sha256))
-        .join_from(pairs, models, models.c.id == pairs.c.model_id)
-        .where(chosen)
-        .order_by(
-            pairs.c.record_id,
-            pairs.c.sha256,
-            (models.c.state == "champion").desc(),
-            planned.desc().nulls_last(),
-            pairs.c.last.desc().nulls_last(),
-        )
-        .subquery("deciding")
-    )
 
 
 def caption_sentences(connection: sa.Connection, record_ids: Sequence[str], min_score: float) -> list[CaptionRow]:

@@ -1,4 +1,4 @@
-"""Queries on captions: the sentences of metadata, judged by the caption classifier."""
+"""Queries on captions: sentences of metadata, judged by the caption classifier, and what others were written from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from sgob_tasks.store.tables import captions
+from sgob_tasks.store.media import shown
+from sgob_tasks.store.tables import captions, media, records
 
 ROWS_AT_ONCE = 1000
 SOURCE = "description"
@@ -60,6 +61,32 @@ def save(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], known: Ma
                 for row in old
             ],
         )
+
+
+def written_from(
+    connection: sa.Connection, generator: str, pictures: Collection[str]
+) -> dict[tuple[str, str], str | None]:
+    """Return what the generated captions of pictures were written from, as fingerprints.
+
+    Args:
+        connection: to the store.
+        generator: its version.
+        pictures: SHA-256 of each.
+
+    Returns:
+        By SHA-256 and id of each active record that shows it; None where the record has no caption of the picture by
+        this generator, or one from before fingerprints were kept.
+    """
+    c, m = captions.c, media.c
+    mine = sa.and_(c.record_id == m.record_id, c.sha256 == m.sha256, c.classifier == generator)
+    query = (
+        sa.select(m.sha256, m.record_id, c.inputs)
+        .distinct()
+        .join_from(media, records, shown())
+        .outerjoin(captions, mine)
+        .where(m.sha256 == sa.any_(sa.literal(list(pictures), sa.ARRAY(sa.Text))))
+    )
+    return {(row.sha256, row.record_id): row.inputs for row in connection.execute(query)}
 
 
 def remove(connection: sa.Connection, ids: Collection[int]) -> int:

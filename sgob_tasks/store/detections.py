@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sgob_tasks.errors import InputError
 from sgob_tasks.progress import track
 from sgob_tasks.store.detection_results import Found, ResultLine, read_results
+from sgob_tasks.store.media import shown
 from sgob_tasks.store.tables import batch_items, batches, detections, media, models, records
 
 ROWS_AT_ONCE = 1000
@@ -61,11 +62,6 @@ class _Tally:
 def among(column: sa.ColumnElement[Any], values: Collection[str]) -> sa.ColumnElement[bool]:
     """Return the condition that a column has one of many values: one array parameter, however many they are."""
     return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text)))
-
-
-def _shown() -> sa.ColumnElement[bool]:
-    """Return the condition that joins records with the pictures that they show: what batches are planned from, too."""
-    return sa.and_(media.c.record_id == records.c.id, records.c.state == "active", media.c.state == "fetched")
 
 
 def load_results(engine: sa.Engine, batch_id: str, results_dir: Path) -> LoadCounts:
@@ -166,10 +162,10 @@ def _insert_detections(connection: sa.Connection, model_id: str, found: Mapping[
     has_some = sa.exists().where(
         d.record_id == media.c.record_id, d.sha256 == media.c.sha256, d.model_id == model_id
     )  # fmt: skip
-    shown = connection.execute(
+    lacking = connection.execute(
         sa.select(media.c.record_id, media.c.sha256)
         .distinct()
-        .select_from(media.join(records, _shown()))
+        .select_from(media.join(records, shown()))
         .where(among(media.c.sha256, found), ~has_some)
     ).all()
     rows = [
@@ -187,7 +183,7 @@ def _insert_detections(connection: sa.Connection, model_id: str, found: Mapping[
             "mask": sa.null() if one.mask is None else one.mask,
             "candidates": one.candidates,
         }
-        for record_id, sha256 in shown
+        for record_id, sha256 in lacking
         for ordinal, one in enumerate(found[sha256])
     ]
     written = 0
@@ -227,7 +223,7 @@ def share_detections(engine: sa.Engine, model_id: str | None = None) -> int:
     query = (
         sa.select(media.c.record_id, *(d[name] for name in copied))
         .select_from(
-            media.join(records, _shown())
+            media.join(records, shown())
             .join(one_record, one_record.c.sha256 == media.c.sha256)
             .join(
                 detections,
@@ -252,37 +248,6 @@ def model_classes(connection: sa.Connection) -> dict[str, frozenset[str]]:
     """Return the class names of every model in the registry whose configuration lists them, by model id."""
     rows = connection.execute(sa.select(models.c.id, models.c.config["classes"]))
     return {str(key): frozenset(map(str, names)) for key, names in rows if isinstance(names, list)}
-
-
-def context_scope(scope: str | Collection[str] | None, version: str | None = None) -> sa.ColumnElement[bool]:
-    """Return the condition for the records that the context has to look at.
-
-    Args:
-        scope: a run id: those that show a picture of a batch of this run, and those whose detections still wait for
-            the context or whose date is new (the harvest empties the years of a record whose date has changed); a
-            collection: exactly the records with these ids; None: every record.
-        version: with a run id: also those with a detection that another version of the context has labelled.
-    """
-    if scope is None:
-        return sa.true()
-    if not isinstance(scope, str):
-        return among(records.c.id, scope)
-    d = detections.c
-    in_run = sa.exists().where(
-        media.c.record_id == records.c.id,
-        media.c.sha256 == batch_items.c.sha256,
-        batch_items.c.batch_id == batches.c.id,
-        batches.c.run_id == scope,
-    )
-    waits = sa.exists().where(
-        d.record_id == records.c.id,
-        sa.or_(
-            sa.and_(d.label.is_(None), d.label_reason.is_(None)),
-            sa.and_(records.c.year_from.is_(None), records.c.year_to.is_(None)),
-            *([] if version is None else [d.context_version.is_distinct_from(version)]),
-        ),
-    )
-    return sa.or_(in_run, waits)
 
 
 def record_pages(

@@ -29,6 +29,16 @@ def current() -> sa.ColumnElement[bool]:
     return sa.and_(media.c.record_id == records.c.id, records.c.state == "active", media.c.url == records.c.image_url)
 
 
+def shown(pictures: sa.FromClause = media, works: sa.FromClause = records) -> sa.ColumnElement[bool]:
+    """Return the condition that joins active records with the fetched pictures that they show, old ones included.
+
+    Args:
+        pictures: ``media``, or an alias of it.
+        works: ``records``, or an alias of it.
+    """
+    return sa.and_(pictures.c.record_id == works.c.id, works.c.state == "active", pictures.c.state == "fetched")
+
+
 def add_pictures(connection: sa.Connection, pictures: Sequence[tuple[str, str]]) -> None:
     """Enter pictures to fetch; those known already stay as they are.
 

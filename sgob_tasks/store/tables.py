@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
@@ -308,6 +309,7 @@ captions = Table(
     Column("classifier", Text, nullable=False, comment="version of what judged the sentence, or generated it"),
     Column("sha256", Text, comment="picture a generated caption is of; null for a sentence of the metadata"),
     Column("attention", JSONB, comment="of a generated caption: weights over the picture's boxes, word by word"),
+    Column("inputs", Text, comment="of a generated caption: fingerprint of what it was written from"),
     # A sentence is judged once by a classifier; a picture of a record gets one caption of a generator.
     Index(
         "uq_captions_sentence",
@@ -357,6 +359,14 @@ subjects = Table(
     Column("version", Text, nullable=False, comment="of the tables and rules that ranked it"),
     UniqueConstraint("record_id", "sha256", "notation"),
     Index("ix_subjects_notation", "notation"),
+)
+
+step_inputs = Table(
+    "step_inputs",
+    metadata,
+    Column("step", Text, primary_key=True, comment="context, scenes or captions"),
+    Column("subject", Text, primary_key=True, comment="record id; for captions the picture's SHA-256"),
+    Column("fingerprint", Uuid, nullable=False, comment="of all that the step read of it, and of the step's version"),
 )
 
 annotations = Table(

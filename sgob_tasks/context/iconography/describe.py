@@ -13,15 +13,18 @@ import sqlalchemy as sa
 from sgob_tasks.context.dates import DateRange
 from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
 from sgob_tasks.context.iconography.rank import Subject, rank_subjects
+from sgob_tasks.context.iconography.version import describing_version
 from sgob_tasks.context.scene_graph.relate import VERSION as RELATE_VERSION
-from sgob_tasks.context.scene_graph.relate import Plausibility, relate
+from sgob_tasks.context.scene_graph.relate import relate
 from sgob_tasks.context.scene_graph.things import Relation, Thing
 from sgob_tasks.context.time_context import weight
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.errors import InputError
 from sgob_tasks.progress import track
 from sgob_tasks.store import detections as queries
+from sgob_tasks.store import step_inputs
 from sgob_tasks.store.annotations import labelled_detections
+from sgob_tasks.store.due import scenes_fingerprint
 from sgob_tasks.store.relations import save_relations
 from sgob_tasks.store.subjects import save_subjects
 from sgob_tasks.store.tables import media, records
@@ -45,7 +48,7 @@ class SubjectCounts:
     """What ``describe_subjects`` did.
 
     Attributes:
-        records: records looked at.
+        records: records looked at: those that were due, or asked for.
         pictures: pictures of theirs with labelled boxes or a title that names a subject.
         with_subject: those for which a subject was found.
         relations: relations found.
@@ -78,41 +81,34 @@ class _Tally:
 
 
 def describe_subjects(
-    engine: sa.Engine,
-    scope: str | Collection[str] | None = None,
-    classes: ClassTable | None = None,
-    plausibility: Plausibility | None = None,
+    engine: sa.Engine, record_ids: Collection[str] | None = None, classes: ClassTable | None = None
 ) -> SubjectCounts:
     """Find the relations between the boxes of pictures and the saints and scenes that they may show, and store both.
 
     Looks at the labels after context of the model that annotations are made from (the champion's, else the model's that
-    looked last). Records go page by page, each page in one transaction; run twice, it writes nothing the second time,
-    and what no longer holds is removed.
+    looked last). Records go page by page, each page in one transaction, and what no longer holds is removed.
 
     Args:
         engine: the store.
-        scope: a run id: the records of this run's batches and those that wait for context; a collection: the records
-            with these ids; None: all.
+        record_ids: the records with these ids, whether they are due or not; None: all that are due, which are those of
+            which anything has changed since these rules and tables have last seen them (see ``store.step_inputs``).
         classes: the class table; by default the package's.
-        plausibility: a language model's opinion of relations.
     """
-    table, chosen, tally = classes or ClassTable.load(), queries.context_scope(scope), _Tally()
-    pages = queries.record_pages(engine, COLUMNS, chosen)
-    for page in track(
-        pages, "Relations and subjects", -(-queries.count_records(engine, chosen) // queries.RECORDS_AT_ONCE)
-    ):
+    table, tally = classes or ClassTable.load(), _Tally()
+    present = scenes_fingerprint(describing_version(table), MIN_LABEL_SCORE)
+    if record_ids is None:
+        chosen = step_inputs.is_due(step_inputs.SCENES, records.c.id, present)
+    else:
+        chosen = queries.among(records.c.id, record_ids)
+    pages = queries.record_pages(engine, [*COLUMNS, present.label("fingerprint")], chosen)
+    for page in track(pages, "Relations and subjects, pages"):
         with engine.begin() as connection:
-            _describe_page(connection, page, table, plausibility, tally)
+            _describe_page(connection, page, table, tally)
+            step_inputs.keep(connection, step_inputs.SCENES, {row.id: row.fingerprint for row in page})
     return SubjectCounts(**{**vars(tally), "examples": tuple(tally.examples)})
 
 
-def _describe_page(
-    connection: sa.Connection,
-    page: Sequence[sa.Row[Any]],
-    table: ClassTable,
-    plausibility: Plausibility | None,
-    tally: _Tally,
-) -> None:
+def _describe_page(connection: sa.Connection, page: Sequence[sa.Row[Any]], table: ClassTable, tally: _Tally) -> None:
     ids = [row.id for row in page]
     boxes = boxes_of(connection, ids)
     pictures = _pictures(connection, ids)
@@ -123,7 +119,7 @@ def _describe_page(
         date = date_of(row)
         for sha256 in sorted(pictures.get(row.id, set()) | {key for record, key in boxes if record == row.id}):
             things = [thing_of(box, date, table) for box in boxes.get((row.id, sha256), ())]
-            relations = _relate(row.id, things, table, plausibility, tally)
+            relations = _relate(row.id, things, table, tally)
             subjects = rank_subjects(things, relations, row.title, row.description, date)
             edges += [_edge(one) for one in relations]
             found += [_subject_row(row.id, sha256, rank, one) for rank, one in enumerate(subjects, 1)]
@@ -171,16 +167,14 @@ def date_of(row: sa.Row[Any]) -> DateRange | None:
     return DateRange(row.year_from, row.year_to) if known else None
 
 
-def _relate(
-    record_id: str, things: list[Thing], table: ClassTable, plausibility: Plausibility | None, tally: _Tally
-) -> list[Relation]:
+def _relate(record_id: str, things: list[Thing], table: ClassTable, tally: _Tally) -> list[Relation]:
     try:
-        return relate(things, table, plausibility)
+        return relate(things, table)
     except InputError as error:
         tally.bad_masks += 1
         if len(tally.examples) < EXAMPLES_KEPT:
             tally.examples.append(f"{record_id}: {error}")
-        return relate([dataclasses.replace(thing, mask=None) for thing in things], table, plausibility)
+        return relate([dataclasses.replace(thing, mask=None) for thing in things], table)
 
 
 def _edge(relation: Relation) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_evidence_and_version_are_kept_and_written_once(store: sa.Engine, tmp_pa
     (tmp_path / "0000.jsonl").write_text(line("old", BICYCLE) + line("new", BICYCLE), "utf-8")
     load_results(store, "batch", tmp_path)
     models = ContextModels(ClassTable.load(), language=Judge())
-    counts = apply_context(store, models, "run")
+    counts = apply_context(store, models)
     assert (counts.detections, counts.relabelled, counts.changed) == (2, 1, 4)
     found = {row["record_id"]: row for row in rows(store, detections)}
     assert found["/1/old"]["label"] == "horse"
@@ -43,9 +43,9 @@ def test_evidence_and_version_are_kept_and_written_once(store: sa.Engine, tmp_pa
         assert row["context_version"] == models.version
         assert row["label_evidence"]["detector"]["bicycle"] == 0.6
     assert found["/1/old"]["label_evidence"]["time"]["weights"] == {"bicycle": 0.0}
-    assert apply_context(store, models, "run").changed == 0
-    assert apply_context(store, models, "a later run").records == 0
+    assert apply_context(store, models, ["/1/old", "/1/new"]).changed == 0
+    assert apply_context(store, models).records == 0
     changed = dataclasses.replace(models, language=None)
-    assert apply_context(store, changed, "a later run").records == 2  # labelled by another version
+    assert apply_context(store, changed).records == 2  # labelled by another version
     assert {row["context_version"] for row in rows(store, detections)} == {changed.version}
-    assert apply_time_context(store).changed == 0
+    assert apply_time_context(store).records == 0  # the same version

@@ -194,7 +194,7 @@ def dated(store: sa.Engine, tmp_path: Path) -> sa.Engine:
 
 
 def test_time_context_fills_years_and_labels(dated: sa.Engine) -> None:
-    counts = apply_time_context(dated, "run")
+    counts = apply_time_context(dated)
     assert (counts.records, counts.dated, counts.dated_by_title, counts.undated, counts.unparsable) == (7, 4, 1, 3, 1)
     assert counts.examples == ("some time ago",)
     assert (counts.detections, counts.relabelled, counts.rescored, counts.removed) == (7, 4, 0, 0)
@@ -221,21 +221,21 @@ def test_time_context_fills_years_and_labels(dated: sa.Engine) -> None:
 
 
 def test_time_context_twice_writes_nothing_more(dated: sa.Engine) -> None:
-    assert apply_time_context(dated, "run").changed > 0
+    assert apply_time_context(dated).changed > 0
     before = rows(dated, detections)
-    again = apply_time_context(dated, "run")
-    assert (again.changed, again.relabelled) == (0, 4)
+    assert apply_time_context(dated).records == 0
+    again = apply_time_context(dated, [row["id"] for row in rows(dated, records)])
+    assert (again.records, again.changed, again.relabelled) == (7, 0, 4)
     assert rows(dated, detections) == before
 
 
 def test_a_new_date_undoes_an_old_correction(dated: sa.Engine) -> None:
-    apply_time_context(dated, "run")
+    apply_time_context(dated)
     with dated.begin() as connection:
         connection.execute(
             sa.update(records).where(records.c.id == "/1/old").values(date_text="1950", year_from=None, year_to=None)
         )
-    counts = apply_time_context(dated, "a later run")
-    assert counts.records == 3  # the one with the new date, and the two without any
+    assert apply_time_context(dated).records == 1
     row = next(row for row in rows(dated, detections) if row["record_id"] == "/1/old")
     assert (row["label"], row["label_score"], row["label_reason"]) == ("bicycle", 0.6, None)
 

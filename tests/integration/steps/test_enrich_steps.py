@@ -136,13 +136,15 @@ def test_a_night_without_news_changes_no_annotation(
     batch = enrich.plan_batch(settings, run_id="night 1")
     write_results(Path(batch["job_dir"]), 0)
     enrich.load(settings, batch, run_id="night 1")
-    enrich.context(settings, run_id="night 1")
+    assert enrich.context(settings, run_id="night 1")["records"] == 6
+    assert enrich.describe_scenes(settings, run_id="night 1")["records"] == 6
     first = enrich.annotate(settings, run_id="night 1")
     assert first["new"] == 6
     report.write_report(settings, run_id="night 1", ends=True)
 
     assert enrich.plan_batch(settings, run_id="night 2")["pictures"] == 0
-    assert enrich.context(settings, run_id="night 2")["changed"] == 0
+    assert enrich.context(settings, run_id="night 2")["records"] == 0
+    assert enrich.describe_scenes(settings, run_id="night 2")["records"] == 0
     second = enrich.annotate(settings, run_id="night 2")
     assert (second["new"], second["changed"], second["same"]) == (0, 0, 6)
     report.write_report(settings, run_id="night 2", ends=True)

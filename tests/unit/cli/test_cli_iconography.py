@@ -35,5 +35,5 @@ def test_a_graph_needs_one_source(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_subjects_may_be_of_one_run() -> None:
-    assert parse("subjects", "--run", "night").run_id == "night"
-    assert parse("subjects").run_id is None
+    assert parse("subjects", "--record", "/1/a", "--record", "/1/b").record_ids == ["/1/a", "/1/b"]
+    assert parse("subjects").record_ids is None

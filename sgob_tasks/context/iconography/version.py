@@ -1,0 +1,34 @@
+"""What relations and subjects are found with: the versions of the rules, and a hash of the tables that they read."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
+from sgob_tasks.context.scene_graph.relate import VERSION as RELATE_VERSION
+from sgob_tasks.detection.classes import ClassTable
+
+_TABLES = (".csv", ".toml")
+
+
+def describing_version(table: ClassTable) -> str:
+    """Return what a picture was described with; with another one, the nightly run describes all pictures anew.
+
+    A change to the tables of this package or to the class table shows by itself. A change to the code by which the same
+    picture would come out otherwise needs a new ``VERSION`` in ``scene_graph.relate`` or ``iconography.rank``.
+    """
+    digest = hashlib.sha256(_tables())
+    digest.update(repr(list(table.values())).encode())
+    return f"{RELATE_VERSION}; {RANK_VERSION}; tables {digest.hexdigest()[:8]}"
+
+
+@functools.cache
+def _tables() -> bytes:
+    """Return a hash of all tables that come with this package."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in _TABLES):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.digest()
