@@ -14,8 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sgob_tasks.captions.generated import picture_lines
 from sgob_tasks.captions.generator.prepare import PICTURES_A_SHARD, write_lines
+from sgob_tasks.captions.seen import picture_lines
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.files import write_json
 from sgob_tasks.errors import InputError

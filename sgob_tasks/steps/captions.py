@@ -8,11 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.captions.generated import load_generated, picture_lines, waiting_pictures
+from sgob_tasks.captions.generated import load_generated
 from sgob_tasks.captions.generator.dataset import SPLITS, data_hash
 from sgob_tasks.captions.generator.parameters import GeneratorTraining
 from sgob_tasks.captions.generator.prepare import file_sha256, write_lines
 from sgob_tasks.captions.harvested import write_harvested
+from sgob_tasks.captions.seen import picture_lines
+from sgob_tasks.captions.waiting import Reader, waiting_pictures
 from sgob_tasks.config import Settings
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.detection.files import load_json
@@ -155,8 +157,9 @@ def _install(source: Path, target: Path) -> None:
 def plan_generation(
     settings: Settings, run_id: str, limit: int | None = None, shard_size: int | None = None
 ) -> dict[str, Any]:
-    """Choose the pictures that the champion has not described yet, and write the job directory.
+    """Choose the pictures that the champion has not described from what is known of them, and write the job directory.
 
+    These are new pictures, and those of which a label, a box or what the generator reads of title and date has changed.
     The same run gets the same job: what is there already is not planned anew.
 
     Args:
@@ -178,15 +181,17 @@ def plan_generation(
     size = shard_size or settings.cluster.shard_size
     if not (folder / "job.json").exists():
         most = size * MAX_SHARDS
-        pictures = waiting_pictures(engine, version, most if limit is None else min(limit, most))
+        table = ClassTable.load()
+        reader = Reader.of(generator, table)
+        pictures = waiting_pictures(engine, reader, most if limit is None else min(limit, most))
         if not pictures:
             return _nothing(settings, run_id, f"{version} has described every picture")
         _lay_out(settings, folder, generator)
         files = _pictures(settings, folder, pictures) if generator["config"].get("feature_size") else None
-        table = ClassTable.load()
         for number, first in enumerate(range(0, len(pictures), size)):
-            path = folder / "input" / "regions" / f"{number:04d}.jsonl"
-            write_lines(path, picture_lines(engine, pictures[first : first + size], table, files))
+            lines = picture_lines(engine, pictures[first : first + size], table, files)
+            told = (line | {"inputs": reader.fingerprint(line)} for line in lines)
+            write_lines(folder / "input" / "regions" / f"{number:04d}.jsonl", told)
     shards = sorted((folder / "input" / "regions").glob("*.jsonl"))
     count = sum(sum(1 for _ in path.open("rb")) for path in shards)
     job = write_job(folder, "generate_captions", len(shards), {"model": "input/model"}, images=count)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sgob_tasks.captions.generated import ruled_out
 from sgob_tasks.captions.generator.prepare import file_sha256, write_lines, write_split
+from sgob_tasks.captions.seen import ruled_out
 from sgob_tasks.context.dates import DateRange, parse_date
 from sgob_tasks.context.time_context import Seen, correct_picture
 from sgob_tasks.detection.classes import ClassTable

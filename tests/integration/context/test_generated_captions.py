@@ -11,17 +11,12 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from sgob_tasks.captions.generated import (
-    GeneratedCounts,
-    load_generated,
-    looked_at,
-    picture_lines,
-    ruled_out,
-    waiting_pictures,
-)
+from sgob_tasks.captions.generated import GeneratedCounts, load_generated, looked_at
 from sgob_tasks.captions.generator.dataset import read_split
 from sgob_tasks.captions.generator.regions import parse_picture
 from sgob_tasks.captions.harvested import write_harvested
+from sgob_tasks.captions.seen import picture_lines, ruled_out
+from sgob_tasks.captions.waiting import Reader, waiting_pictures
 from sgob_tasks.config import Settings
 from sgob_tasks.context.dates import DateRange
 from sgob_tasks.detection.classes import ClassTable
@@ -32,6 +27,7 @@ from sgob_tasks.store.tables import batch_items, batches, captions, detections, 
 
 pytestmark = pytest.mark.integration
 TABLE = ClassTable.load()
+FIRST = Reader("generator-1", TABLE)
 
 
 def sha(name: str) -> str:
@@ -96,9 +92,9 @@ def rows(store: sa.Engine) -> list[dict[str, Any]]:
 
 
 def test_what_was_looked_at_waits_for_a_caption_also_without_boxes(looked: sa.Engine) -> None:
-    waiting = waiting_pictures(looked, "generator-1")
+    waiting = waiting_pictures(looked, FIRST)
     assert [picture.sha256 for picture in waiting] == sorted([sha("a"), sha("b")])
-    assert len(waiting_pictures(looked, "generator-1", 1)) == 1
+    assert len(waiting_pictures(looked, FIRST, 1)) == 1
     lines = {line["sha256"]: line for line in picture_lines(looked, waiting, TABLE)}
     first, second = lines[sha("a")], lines[sha("b")]
     assert [one["class_name"] for one in first["detections"]] == ["horse", "person"]
@@ -118,8 +114,9 @@ def test_only_hard_bounds_rule_out(looked: sa.Engine) -> None:
 def job(looked: sa.Engine, folder: Path, *lines: str) -> Path:
     for name in ("input/regions", "results"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    described = picture_lines(looked, waiting_pictures(looked, "nobody"), TABLE)
-    (folder / "input" / "regions" / "0000.jsonl").write_text("".join(json.dumps(line) + "\n" for line in described))
+    described = picture_lines(looked, waiting_pictures(looked, Reader("nobody", TABLE)), TABLE)
+    told = (line | {"inputs": FIRST.fingerprint(line)} for line in described)
+    (folder / "input" / "regions" / "0000.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
     (folder / "results" / "0000.jsonl").write_text("".join(lines))
     return folder
 
@@ -143,8 +140,8 @@ def test_captions_are_kept_once_for_every_record_that_shows_the_picture(looked: 
 
     assert load_generated(looked, folder, "generator-1").captions == 0
     assert rows(looked) == written
-    assert waiting_pictures(looked, "generator-1") == []
-    assert len(waiting_pictures(looked, "generator-2")) == 2
+    assert waiting_pictures(looked, FIRST) == []
+    assert len(waiting_pictures(looked, Reader("generator-2", TABLE))) == 2
     job(looked, tmp_path, told("a", "A dragon."))
     assert load_generated(looked, tmp_path, "generator-1").captions == 2
     assert len(rows(looked)) == 3
