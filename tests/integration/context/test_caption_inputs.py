@@ -17,7 +17,8 @@ from sgob_tasks.captions.waiting import Reader, waiting_pictures
 from sgob_tasks.config import Settings
 from sgob_tasks.detection.classes import ClassTable
 from sgob_tasks.steps import captions as steps
-from sgob_tasks.store import runs
+from sgob_tasks.store import runs, step_inputs
+from sgob_tasks.store.annotations import caption_sentences
 from sgob_tasks.store.tables import annotations, batch_items, batches, captions, detections, judgments, models, records
 from tests.integration.context.test_due import change, statements
 from tests.integration.context.test_generated_captions import (  # noqa: F401  # fixtures
@@ -162,8 +163,6 @@ def test_a_planning_that_dies_forgets_nothing(told_once: sa.Engine, monkeypatch:
     change(told_once, records, records.c.id == "/1/b", description="Nothing that is read")
     other = dataclasses.replace(READER, table=ClassTable({n: e for n, e in TABLE.items() if n != "kite"}))
     monkeypatch.setattr("sgob_tasks.captions.waiting.PICTURES_AT_ONCE", 1)
-    from sgob_tasks.store import step_inputs
-
     keep = step_inputs.keep
 
     def dies(connection: sa.Connection, step: str, fingerprints: Any) -> None:
@@ -257,3 +256,24 @@ def test_annotations_follow_a_caption_as_they_follow_a_label(told_once: sa.Engin
     assert third["/1/a", TEXTS["a"]] == "published"
     assert third["/1/a", "A rider on a donkey."] == "superseded"
     assert third["/2/copy", TEXTS["a"]] == "rejected", "a verdict outlives the detour"
+
+
+def test_going_back_to_a_generator_brings_its_captions_back(told_once: sa.Engine, tmp_path: Path) -> None:
+    change(told_once, records, sa.true(), language="en")
+    with told_once.begin() as connection:
+        for version in (1, 2):
+            row = {"id": f"generator-{version}", "name": "generator", "version": version, "path": "p", "config": {}}
+            connection.execute(sa.insert(models).values(row | {"sha256": str(version), "scores": {}, "training": {}}))
+    second = dataclasses.replace(READER, generator="generator-2")
+    assert write(told_once, tmp_path, {"a": "A horse and its rider."}, second) == ["?", "a"]
+
+    def told_of_a() -> set[str]:
+        with told_once.connect() as connection:
+            return {row.text for row in caption_sentences(connection, ["/1/a"], 0.0)}
+
+    assert told_of_a() == {"A horse and its rider."}, "without a champion the newest"
+    change(told_once, models, models.c.id == "generator-1", state="champion")
+    assert told_of_a() == {TEXTS["a"]}
+    change(told_once, models, models.c.id == "generator-1", state="retired")
+    change(told_once, models, models.c.id == "generator-2", state="champion")
+    assert told_of_a() == {"A horse and its rider."}
