@@ -26,6 +26,8 @@ LONG_TASKS = {"train", "infer", "describe"}  # their last log line is shown whil
 # Of a job's own log ("| ...") only what its program says; TensorFlow's C++ parts are louder than it.
 _OF_JOB = re.compile(r"\| \d\d:\d\d:\d\d ")
 DONE = {"success", "failed"}
+ASKS = "awaiting_input"
+"""State of a task that waits for a person's answer."""
 POLL_S = 1.0
 SHOW_LOG_EVERY_S = 15.0
 
@@ -77,11 +79,11 @@ class NightDriver:
                 self.client.unpause(dag_id)
         for dag_id in TRAININGS:
             if dag_id in train:
-                self._follow(dag_id, self.client.trigger(dag_id, conf.get(dag_id)), timeout_s)
+                self.follow(dag_id, self.client.trigger(dag_id, conf.get(dag_id)), timeout_s)
         started = datetime.now(timezone.utc) - timedelta(seconds=2)
-        self._follow(NIGHT[0], self._start_harvest(conf.get(NIGHT[0], {})), timeout_s)
+        self.follow(NIGHT[0], self._start_harvest(conf.get(NIGHT[0], {})), timeout_s)
         for dag_id in NIGHT[1:]:
-            self._follow(dag_id, self._triggered_run(dag_id, started), timeout_s)
+            self.follow(dag_id, self.run_by_assets(dag_id, started), timeout_s)
         for dag_id in OTHERS:
             self.client.unpause(dag_id)
         return self.night
@@ -98,17 +100,32 @@ class NightDriver:
                 time.sleep(POLL_S)
         return self.client.trigger(dag_id, conf)
 
-    def _triggered_run(self, dag_id: str, since: datetime) -> str:
-        """Wait for the run that an asset event has started."""
+    def run_by_assets(self, dag_id: str, since: datetime) -> str:
+        """Wait for the run that an asset event has started since a time; return its id.
+
+        Raises:
+            PermanentError: none was started within a minute.
+        """
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for run in self.client.runs(dag_id):
-                if datetime.fromisoformat(run["run_after"]) >= since:
+                if run["run_type"] == "asset_triggered" and datetime.fromisoformat(run["run_after"]) >= since:
                     return str(run["dag_run_id"])
             time.sleep(POLL_S)
         raise PermanentError(f"no run of {dag_id} was started by its assets within 60 s")
 
-    def _follow(self, dag_id: str, run_id: str, timeout_s: float) -> None:
+    def follow(self, dag_id: str, run_id: str, timeout_s: float, *, until_asked: bool = False) -> None:
+        """Tell what a run's tasks do until it ends.
+
+        Args:
+            dag_id: of which DAG.
+            run_id: which run.
+            timeout_s: how long it may take.
+            until_asked: or until one of its tasks waits for a person's answer.
+
+        Raises:
+            PermanentError: it failed, or takes too long; the message holds the end of the failed task's log.
+        """
         self.say(f"{dag_id}  ({run_id})")
         seen: dict[tuple[str, int], str] = {}
         began = time.monotonic()
@@ -121,6 +138,8 @@ class NightDriver:
                 self._report(task, seen, time.monotonic() - began)
             if run["state"] in DONE:
                 break
+            if until_asked and any(task["state"] == ASKS for task in tasks):
+                return
             if time.monotonic() - shown >= SHOW_LOG_EVERY_S:
                 shown = time.monotonic()
                 last_line = self._show_log(dag_id, run_id, tasks, last_line)
@@ -139,7 +158,11 @@ class NightDriver:
             return
         seen[key] = state
         name = key[0] if key[1] < 0 else f"{key[0]}[{key[1]}]"
-        words = {"deferred": "waits for the cluster", "up_for_retry": "failed, will be tried again"}
+        words = {
+            ASKS: "waits for a person",
+            "deferred": "waits for the cluster",
+            "up_for_retry": "failed, will be tried again",
+        }
         duration = f"  {task['duration']:.1f} s" if state in DONE and task["duration"] else ""
         self.say(f"  {elapsed_s:6.1f} s  {name:<24} {words.get(state, state)}{duration}")
 
