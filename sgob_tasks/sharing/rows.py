@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sgob_tasks.store import tables as t
+from sgob_tasks.store.captions import by_champion
 
 BATCH = 1000
 """Rows that the server sends at a time."""
@@ -265,7 +266,7 @@ def read_captions(connection: sa.Connection) -> Iterator[Caption]:
         sa.select(c.record_id, c.text, c.language, c.source, c.score, c.classifier, c.sha256, c.text_hash)
         .ext(distinct_on(*one))
         .where(c.is_caption)
-        .order_by(*one, c.id.desc())
+        .order_by(*one, by_champion(c.classifier).desc(), c.id.desc())
         .subquery()
     )
     n = newest.c

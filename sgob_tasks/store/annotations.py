@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
+from sgob_tasks.store.captions import by_champion
 from sgob_tasks.store.deciding import deciding_model
 from sgob_tasks.store.tables import annotations as annotation_table
-from sgob_tasks.store.tables import captions, detections, media, models, records
+from sgob_tasks.store.tables import captions, detections, media, records
 
 REFUSED = "Europeana: "
 """How the reason of an annotation begins that Europeana itself refused."""
@@ -117,14 +118,9 @@ def labelled_detections(
 def caption_sentences(connection: sa.Connection, record_ids: Sequence[str], min_score: float) -> list[CaptionRow]:
     """Return the sentences of records that were found to be captions, and of each picture one that was generated.
 
-    That is the champion's, else the newest: going back to an earlier generator brings its captions back.
+    That is the champion's, else the newest (see ``store.captions.by_champion``).
     """
     c, m, other = captions.c, media.c, captions.alias().c
-
-    def rank(classifier: sa.ColumnElement[str], key: sa.ColumnElement[int]) -> sa.Tuple:
-        by_champion = sa.exists().where(models.c.id == classifier, models.c.state == "champion")
-        return sa.tuple_(by_champion.correlate_except(models), key)
-
     picture = (
         sa.select(m.url)
         .where(m.record_id == c.record_id, m.state == "fetched", sa.func.coalesce(c.sha256, m.sha256) == m.sha256)
@@ -143,7 +139,7 @@ def caption_sentences(connection: sa.Connection, record_ids: Sequence[str], min_
             ~sa.exists().where(
                 other.record_id == c.record_id,
                 other.sha256 == c.sha256,
-                rank(other.classifier, other.id) > rank(c.classifier, c.id),
+                sa.tuple_(by_champion(other.classifier), other.id) > sa.tuple_(by_champion(c.classifier), c.id),
             ),
         )
         .order_by(c.id)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from sgob_tasks.store.media import shown
-from sgob_tasks.store.tables import captions, media, records
+from sgob_tasks.store.tables import captions, media, models, records
 
 ROWS_AT_ONCE = 1000
 SOURCE = "description"
@@ -61,6 +61,16 @@ def save(connection: sa.Connection, rows: Sequence[Mapping[str, Any]], known: Ma
                 for row in old
             ],
         )
+
+
+def by_champion(classifier: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a caption is the champion's among the generators.
+
+    Of several captions of a picture that one counts, else the newest: going back to an earlier generator brings its
+    captions back.
+    """
+    champion = sa.exists().where(models.c.id == classifier, models.c.state == "champion")
+    return champion.correlate_except(models)
 
 
 def written_from(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from sgob_tasks.store import tables as t
+from sgob_tasks.store.captions import by_champion
 from sgob_tasks.store.models import DETECTOR
 from sgob_tasks.store.summary import Run, last_runs, models, relabelled
 from sgob_tasks.store.views import (
@@ -151,7 +152,7 @@ def _captions(connection: sa.Connection, records: Sequence[str]) -> dict[tuple[s
         sa.select(c.record_id, c.sha256, c.text, c.language, c.source, c.score, c.classifier, c.attention)
         .ext(distinct_on(*newest))
         .where(c.record_id.in_(records), c.is_caption)
-        .order_by(*newest, c.id.desc())
+        .order_by(*newest, by_champion(c.classifier).desc(), c.id.desc())
     )
     for row in rows:
         captions.setdefault((row.record_id, row.sha256), []).append(CaptionView(*tuple(row)[2:]))

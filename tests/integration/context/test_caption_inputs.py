@@ -16,6 +16,7 @@ from sgob_tasks.captions.seen import picture_lines
 from sgob_tasks.captions.waiting import Reader, waiting_pictures
 from sgob_tasks.config import Settings
 from sgob_tasks.detection.classes import ClassTable
+from sgob_tasks.sharing.rows import read_captions
 from sgob_tasks.steps import captions as steps
 from sgob_tasks.store import runs, step_inputs
 from sgob_tasks.store.annotations import caption_sentences
@@ -268,8 +269,11 @@ def test_going_back_to_a_generator_brings_its_captions_back(told_once: sa.Engine
     assert write(told_once, tmp_path, {"a": "A horse and its rider."}, second) == ["?", "a"]
 
     def told_of_a() -> set[str]:
+        """Return what is annotated, which is what is shared."""
         with told_once.connect() as connection:
-            return {row.text for row in caption_sentences(connection, ["/1/a"], 0.0)}
+            shared = {row.text for row in read_captions(connection) if row.record_id == "/1/a"}
+            assert {row.text for row in caption_sentences(connection, ["/1/a"], 0.0)} == shared
+            return shared
 
     assert told_of_a() == {"A horse and its rider."}, "without a champion the newest"
     change(told_once, models, models.c.id == "generator-1", state="champion")
