@@ -46,7 +46,7 @@ def enrichment(batch: Any, *, goes_on_without_pictures: bool) -> None:
 
     @task(pool=POOL)
     def plan_captions() -> Any:
-        """Choose the pictures that the champion among the caption generators has not described as they are known now."""
+        """Choose the pictures that the champion among the generators has not described as they are known now."""
         return run_step("captions.plan_generation", run_id=this_run())
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)

@@ -10,13 +10,14 @@ from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
 from sgob_tasks.context.scene_graph.relate import VERSION as RELATE_VERSION
 from sgob_tasks.detection.classes import ClassTable
 
-_TABLES = (".csv", ".toml")
+_HERE = Path(__file__).parent
+_FOLDERS, _TABLES = (_HERE, _HERE.parent / "scene_graph"), (".csv", ".toml")
 
 
 def describing_version(table: ClassTable) -> str:
     """Return what a picture was described with; with another one, the nightly run describes all pictures anew.
 
-    A change to the tables of this package or to the class table shows by itself. A change to the code by which the same
+    A change to the tables of the two packages or to the class table shows by itself. A change to the code by which the same
     picture would come out otherwise needs a new ``VERSION`` in ``scene_graph.relate`` or ``iconography.rank``.
     """
     digest = hashlib.sha256(_tables())
@@ -26,9 +27,9 @@ def describing_version(table: ClassTable) -> str:
 
 @functools.cache
 def _tables() -> bytes:
-    """Return a hash of all tables that come with this package."""
+    """Return a hash of all tables that come with the packages of iconography and scene graphs."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in _TABLES):
+    for path in sorted(path for folder in _FOLDERS for path in folder.iterdir() if path.suffix in _TABLES):
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)
     return digest.digest()
