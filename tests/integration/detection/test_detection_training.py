@@ -174,10 +174,14 @@ def start_and_wait_for_steps(job: Path) -> tuple[subprocess.Popen[bytes], list[i
     with (job / "log").open("w") as log:
         process = subprocess.Popen(words, env=environment(), stdout=log, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 260
-    while not (job / "results" / "metrics.jsonl").exists():
-        assert process.poll() is None, (job / "log").read_text()[-3000:]
-        assert time.monotonic() < deadline, "no step was done"
-        time.sleep(0.2)
+    try:
+        while not (job / "results" / "metrics.jsonl").exists():
+            assert process.poll() is None, (job / "log").read_text()[-3000:]
+            assert time.monotonic() < deadline, "no step was done"
+            time.sleep(0.2)
+    except BaseException:
+        process.terminate()  # mpirun ends its ranks
+        raise
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     ranks = {}
     for child in children:
