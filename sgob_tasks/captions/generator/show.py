@@ -68,7 +68,7 @@ def _word(word: str, looked: Sequence[Looked], width: int, height: int, name: st
     holes = "".join(f'<rect {_place(one.box)} fill="#000" fill-opacity="{_depth(one, kept)}"/>' for one in kept)
     frames = "".join(f'<rect class="light" {_place(one.box)} stroke-opacity="{_depth(one, kept)}"/>' for one in kept)
     labels = "".join(
-        f'<text x="{one.box[0] + size * 0.2:.1f}" y="{max(one.box[1], 0.0) + size:.1f}" font-size="{size}">'
+        f'<text {_label_place(one.box, width, size)} y="{max(one.box[1], 0.0) + size:.1f}" font-size="{size}">'
         f"{html.escape(one.label)} {one.weight:.0%}</text>"
         for one in kept
         if one.weight >= 0.1
@@ -85,6 +85,14 @@ def _word(word: str, looked: Sequence[Looked], width: int, height: int, name: st
 def _place(box: Box) -> str:
     x, y, width, height = (round(value, 1) for value in box)
     return f'x="{x}" y="{y}" width="{max(width, 0.0)}" height="{max(height, 0.0)}"'
+
+
+def _label_place(box: Box, picture_width: int, size: float) -> str:
+    """Return where a label begins or, in the right half, ends, so that the picture's edge does not cut it off."""
+    left, width = box[0], box[2]
+    if left + width / 2 <= picture_width / 2:
+        return f'x="{left + size * 0.2:.1f}"'
+    return f'x="{left + width - size * 0.2:.1f}" text-anchor="end"'
 
 
 def _depth(one: Looked, all_of_them: Sequence[Looked]) -> float:

@@ -44,6 +44,13 @@ def test_a_word_shows_its_regions_and_says_them() -> None:
     assert (image["src"], image["alt"]) == ("p.jpg", "a dragon")
 
 
+def test_labels_stay_in_the_picture() -> None:
+    skull = Looked("skull", (80.0, 50.0, 19.0, 20.0), 0.6)
+    tags = read(attention_page([("both", [DRAGON, skull])], 100, 80, "p.jpg"))
+    labels = [attributes for tag, attributes in tags.seen if tag == "text"]
+    assert [(label["x"], label.get("text-anchor")) for label in labels] == [("10.9", None), ("98.1", "end")]
+
+
 def test_no_script_and_no_inline_style() -> None:
     page = attention_page([("x", [DRAGON])], 10, 10, "p.jpg")
     assert "style=" not in page
