@@ -206,7 +206,7 @@ def test_what_the_backfill_took_is_the_new_champions(
 ) -> None:
     chosen, boxes = pictures_of(engine, backfilled), by_key(engine, t.detections, "id")
     found = [box for box in boxes.values() if box["model_id"] == NEW]
-    assert found
+    assert found, "the new champion found something"
     assert {box["sha256"] for box in found} <= chosen
     assert all(box["context_version"] for box in found)
     with engine.connect() as connection:
