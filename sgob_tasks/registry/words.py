@@ -79,4 +79,6 @@ def _cost(plan: Mapping[str, Any] | None, usage: Mapping[str, Any] | None) -> st
         used = "GPU-hours not known yet"
     if not plan:
         return used
-    return f"{used}; planned {plan['hours_low']:.3g} to {plan['hours_high']:.3g} h on {plan['nodes']} nodes"
+    low, high = (f"{plan[name]:.2g}" for name in ("hours_low", "hours_high"))
+    hours = low if low == high else f"{low} to {high}"
+    return f"{used}; planned {hours} h on {plan['nodes']} node{'' if plan['nodes'] == 1 else 's'}"
