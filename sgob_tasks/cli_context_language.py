@@ -8,8 +8,9 @@ from typing import Any
 
 _TRAIN = """\
 Train the language model on records: a CSV `id,title,artist,year_from,year_to,classification,subjects` with paths of
-subjects separated by `|`, or a CSV or JSON Lines file with title and labels (and description, year_from, year_to).
-Files may be compressed (.gz). The model says how probable a depicted thing is, given title, other things and date."""
+subjects separated by `|`, or a CSV or JSON Lines file with title and labels (and description, captions, year_from,
+year_to). Files may be compressed (.gz). The model says how probable a depicted thing is, given title, other things and
+date, and which relations between things the texts tell."""
 
 _RANK = """\
 Rank candidate labels of pictures. A line of the input is a case {"id", "title", "year_from", "year_to",
@@ -73,7 +74,8 @@ def render_training(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{result['model']}: version {result['version']}",
-            f"{data['with_labels']} of {data['records']} records with labels, {data['labels']} labels",
+            f"{data['with_labels']} of {data['records']} records with labels, {data['labels']} labels; "
+            f"{data['relations']} relations told in texts",
             f"validation ({scores['trials']} questions of ten candidates): top-1 {scores['top1']:.3f} "
             f"({scores['top1_low']:.3f}-{scores['top1_high']:.3f}), mean reciprocal rank {scores['mrr']:.3f}",
         ]

@@ -23,6 +23,12 @@ def add_iconography(verbs: Any) -> None:
         metavar="FILE",
         help='JSON: {"title", "objects": [{"label", "bbox"}]}',
     )
+    graph.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="with --in: weigh relations with what the texts of this language model tell (stored ones are)",
+    )
     graph.add_argument("--out", type=Path, metavar="FILE.jsonld", help="write it there; default: print it")
     graph.add_argument("--svg", type=Path, metavar="FILE.svg", help="draw it as well")
     graph.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -46,9 +52,15 @@ def add_iconography(verbs: Any) -> None:
 def _graph(parsed: argparse.Namespace) -> Any:
     from sgob_tasks.context.scene_graph.export import write_graphs
     from sgob_tasks.context.scene_graph.graph import graph_of_file
+    from sgob_tasks.errors import InputError
 
     if parsed.input is not None:
-        graphs = [graph_of_file(parsed.input)]
+        from sgob_tasks.context.language.model_files import load_relations
+
+        texts = load_relations(parsed.model)
+        graphs = [graph_of_file(parsed.input, None if texts is None else texts.opinion)]
+    elif parsed.model is not None:
+        raise InputError("context graph", "--model", str(parsed.model), "goes with --in only: a record's are stored")
     else:
         from sgob_tasks.config import load_settings
         from sgob_tasks.context.iconography.stored_graph import graph_of_record
@@ -63,6 +75,9 @@ def _subjects(parsed: argparse.Namespace) -> Any:
 
     from sgob_tasks.config import load_settings
     from sgob_tasks.context.iconography.describe import describe_subjects
+    from sgob_tasks.context.language.model_files import load_relations
     from sgob_tasks.store.engine import open_store
 
-    return asdict(describe_subjects(open_store(load_settings()), parsed.record_ids))
+    settings = load_settings()
+    texts = load_relations(settings.context.language_model)
+    return asdict(describe_subjects(open_store(settings), parsed.record_ids, texts=texts))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sgob_tasks.annotations.compose import compose_annotations
 from sgob_tasks.config import Settings
 from sgob_tasks.context.iconography.describe import describe_subjects
+from sgob_tasks.context.language.model_files import load_relations
 from sgob_tasks.context.load_models import load_models
 from sgob_tasks.context.refine import apply_context
 from sgob_tasks.detection.classes import ClassTable
@@ -141,10 +142,14 @@ def context(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
 def describe_scenes(settings: Settings, run_id: str | None = None) -> dict[str, Any]:
     """Find relations between the boxes of pictures, and the saints and scenes that they speak for.
 
-    Only records that are new, or of which anything has changed since the same rules last saw them, are looked at.
+    Relations are weighed with what the texts of the settings' language model tell of them. Only records that are new,
+    or of which anything has changed since the same rules and texts last saw them, are looked at.
+
+    Raises:
+        InputError: the model cannot be read.
     """
     engine = open_store(settings)
-    result = asdict(describe_subjects(engine))
+    result = asdict(describe_subjects(engine, texts=load_relations(settings.context.language_model)))
     runs.note(engine, run_id, "scenes", result)
     return result
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sgob_tasks.context.dates import DateRange
 from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
 from sgob_tasks.context.iconography.rank import Subject, rank_subjects
-from sgob_tasks.context.iconography.version import describing_version
-from sgob_tasks.context.scene_graph.relate import VERSION as RELATE_VERSION
+from sgob_tasks.context.iconography.version import describing_version, relating_version
 from sgob_tasks.context.scene_graph.relate import relate
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
 from sgob_tasks.context.scene_graph.things import Relation, Thing
 from sgob_tasks.context.time_context import weight
 from sgob_tasks.detection.classes import ClassTable
@@ -80,8 +80,22 @@ class _Tally:
     examples: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Means:
+    """What pictures are described with."""
+
+    table: ClassTable
+    texts: RelationModel | None
+
+    def relate(self, things: list[Thing]) -> list[Relation]:
+        return relate(things, self.table, None if self.texts is None else self.texts.opinion)
+
+
 def describe_subjects(
-    engine: sa.Engine, record_ids: Collection[str] | None = None, classes: ClassTable | None = None
+    engine: sa.Engine,
+    record_ids: Collection[str] | None = None,
+    classes: ClassTable | None = None,
+    texts: RelationModel | None = None,
 ) -> SubjectCounts:
     """Find the relations between the boxes of pictures and the saints and scenes that they may show, and store both.
 
@@ -93,9 +107,10 @@ def describe_subjects(
         record_ids: the records with these ids, whether they are due or not; None: all that are due, which are those of
             which anything has changed since these rules and tables have last seen them (see ``store.step_inputs``).
         classes: the class table; by default the package's.
+        texts: what a language model's texts tell of relations; None lets boxes and classes decide alone.
     """
-    table, tally = classes or ClassTable.load(), _Tally()
-    present = scenes_fingerprint(describing_version(table), MIN_LABEL_SCORE)
+    means, tally = _Means(classes or ClassTable.load(), texts), _Tally()
+    present = scenes_fingerprint(describing_version(means.table, texts), MIN_LABEL_SCORE)
     if record_ids is None:
         chosen = step_inputs.is_due(step_inputs.SCENES, records.c.id, present)
     else:
@@ -103,25 +118,25 @@ def describe_subjects(
     pages = queries.record_pages(engine, [*COLUMNS, present.label("fingerprint")], chosen)
     for page in track(pages, "Relations and subjects, pages"):
         with engine.begin() as connection:
-            _describe_page(connection, page, table, tally)
+            _describe_page(connection, page, means, tally)
             step_inputs.keep(connection, step_inputs.SCENES, {row.id: row.fingerprint for row in page})
     return SubjectCounts(**{**vars(tally), "examples": tuple(tally.examples)})
 
 
-def _describe_page(connection: sa.Connection, page: Sequence[sa.Row[Any]], table: ClassTable, tally: _Tally) -> None:
+def _describe_page(connection: sa.Connection, page: Sequence[sa.Row[Any]], means: _Means, tally: _Tally) -> None:
     ids = [row.id for row in page]
     boxes = boxes_of(connection, ids)
     pictures = _pictures(connection, ids)
-    edges: list[dict[str, Any]] = []
+    version, edges = relating_version(means.texts), list[dict[str, Any]]()
     found: list[dict[str, Any]] = []
     for row in page:
         tally.records += 1
         date = date_of(row)
         for sha256 in sorted(pictures.get(row.id, set()) | {key for record, key in boxes if record == row.id}):
-            things = [thing_of(box, date, table) for box in boxes.get((row.id, sha256), ())]
-            relations = _relate(row.id, things, table, tally)
+            things = [thing_of(box, date, means.table) for box in boxes.get((row.id, sha256), ())]
+            relations = _relate(row.id, things, means, tally)
             subjects = rank_subjects(things, relations, row.title, row.description, date)
-            edges += [_edge(one) for one in relations]
+            edges += [_edge(one, version) for one in relations]
             found += [_subject_row(row.id, sha256, rank, one) for rank, one in enumerate(subjects, 1)]
             tally.pictures += bool(things or subjects)
             tally.with_subject += bool(subjects)
@@ -167,24 +182,24 @@ def date_of(row: sa.Row[Any]) -> DateRange | None:
     return DateRange(row.year_from, row.year_to) if known else None
 
 
-def _relate(record_id: str, things: list[Thing], table: ClassTable, tally: _Tally) -> list[Relation]:
+def _relate(record_id: str, things: list[Thing], means: _Means, tally: _Tally) -> list[Relation]:
     try:
-        return relate(things, table)
+        return means.relate(things)
     except InputError as error:
         tally.bad_masks += 1
         if len(tally.examples) < EXAMPLES_KEPT:
             tally.examples.append(f"{record_id}: {error}")
-        return relate([dataclasses.replace(thing, mask=None) for thing in things], table)
+        return means.relate([dataclasses.replace(thing, mask=None) for thing in things])
 
 
-def _edge(relation: Relation) -> dict[str, Any]:
+def _edge(relation: Relation, version: str) -> dict[str, Any]:
     return {
         "subject_id": relation.subject,
         "predicate": relation.predicate,
         "object_id": relation.object,
         "score": relation.score,
         "reason": relation.reason,
-        "version": RELATE_VERSION,
+        "version": version,
     }
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from sgob_tasks.context.language.blend import Blend, Doubles, log_softmax
 from sgob_tasks.context.language.components import Components
 from sgob_tasks.context.language.encoder import DATE, EVIDENCE, LABELS, PRIOR, Context, Encoded, Pairs
 from sgob_tasks.context.language.text import label_key
+
+if TYPE_CHECKING:
+    from sgob_tasks.context.scene_graph.relation_model import RelationModel
 
 CONTEXTS_AT_ONCE = 256
 PAIRS_AT_ONCE = 20_000
@@ -63,9 +66,18 @@ class ModelInfo:
 class LanguageModel:
     """A trained model; see ``training.train_language_model`` and ``model_files.load_model``."""
 
-    def __init__(self, components: Components, blend: Blend, info: ModelInfo) -> None:
-        """Put the trained parts together."""
-        self.components, self.blend, self.info = components, blend, info
+    def __init__(
+        self, components: Components, blend: Blend, info: ModelInfo, relations: RelationModel | None = None
+    ) -> None:
+        """Put the trained parts together.
+
+        Args:
+            components: what it was trained to.
+            blend: weights of the evidence.
+            info: what is known of it.
+            relations: what the same texts tell of relations; None in a model from before they were read.
+        """
+        self.components, self.blend, self.info, self.relations = components, blend, info, relations
 
     def knows(self, label: str) -> bool:
         """Tell whether a label occurs in the training records."""

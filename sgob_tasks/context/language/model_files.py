@@ -1,4 +1,7 @@
-"""A language model as a folder: ``model.json``, ``vocabulary.json`` and ``arrays.npz``. Loading unpickles nothing."""
+"""A language model as a folder: ``model.json``, ``vocabulary.json``, ``arrays.npz`` and ``relations.json``.
+
+Loading unpickles nothing. A folder without ``relations.json`` is a model from before relations were read in texts.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,13 @@ from sgob_tasks.context.language.components import COLUMNS, Components
 from sgob_tasks.context.language.embedding import TABLES, Embedding, LabelFeatures
 from sgob_tasks.context.language.encoder import Encoder
 from sgob_tasks.context.language.model import LanguageModel, ModelInfo
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
 from sgob_tasks.errors import InputError
 
 RECIPE = 1
 """Counts up when features or method change: a model of another recipe has to be trained again."""
 
-INFO, VOCABULARY, ARRAYS = "model.json", "vocabulary.json", "arrays.npz"
+INFO, VOCABULARY, ARRAYS, RELATIONS = "model.json", "vocabulary.json", "arrays.npz", "relations.json"
 BAYES = ("words", "labels", "quarters")
 Array = npt.NDArray[Any]
 
@@ -70,6 +74,8 @@ def save_model(model: LanguageModel, out_dir: Path) -> None:
             _write_json(new / VOCABULARY, _vocabulary(model.components))
             with (new / ARRAYS).open("wb") as file:
                 np.savez_compressed(file, **_arrays(model.components, model.blend))
+            if model.relations is not None:
+                model.relations.save(new / RELATIONS)
             _write_json(new / INFO, dataclasses.asdict(model.info))
             if out_dir.exists():
                 os.replace(out_dir, old)  # noqa: PTH105 - Path.rename does not say that it replaces
@@ -109,7 +115,27 @@ def load_model(folder: Path) -> LanguageModel:
         raise InputError(folder, "folder", folder.name, reason) from error
     if found != info.version:
         raise InputError(folder / INFO, "version", info.version, f"does not fit the files, which are {found}")
-    return LanguageModel(components, blend, info)
+    return LanguageModel(components, blend, info, load_relations(folder))
+
+
+def load_relations(folder: Path | None) -> RelationModel | None:
+    """Read what a model's texts tell of relations, and nothing else of it.
+
+    Args:
+        folder: of a model; None where there is none.
+
+    Returns:
+        None where there is no model, or one from before relations were read.
+
+    Raises:
+        InputError: the folder holds no model, or its relations cannot be read.
+    """
+    if folder is None:
+        return None
+    if not (folder / INFO).is_file():
+        raise InputError(folder, "folder", folder.name, "is no language model; `sgob context train-lm` makes one")
+    path = folder / RELATIONS
+    return RelationModel.load(path) if path.exists() else None
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -4,8 +4,9 @@ Two forms are read, each also compressed (``.gz``), always UTF-8:
 
 - a museum's table with a tree of subjects (CSV): ``id,title,artist,year_from,year_to,classification,subjects``, where
   ``subjects`` holds paths separated by ``|``. A depicted thing is the last part of a path below ``DEPICTED``;
-- a plain form (CSV or ``.jsonl``): ``title`` and ``labels``; ``id``, ``description``, ``year_from`` and ``year_to``
-  where they are known. In a CSV, labels are separated by ``|``.
+- a plain form (CSV or ``.jsonl``): ``title`` and ``labels``; ``id``, ``description``, ``year_from``, ``year_to`` and
+  ``captions`` (sentences that say what the work shows) where they are known. In a CSV, ``|`` separates labels and
+  captions.
 
 Artist and classification are not read: a picture that is to be enriched seldom has them.
 """
@@ -49,6 +50,7 @@ class Record:
         description: as in the file; may be empty.
         year: middle of the years of the work; None where they are not known.
         labels: depicted things, as ``text.label_key`` writes them, each once.
+        captions: sentences that say what it shows; only relations are read in them.
     """
 
     id: str
@@ -56,6 +58,7 @@ class Record:
     description: str
     year: int | None
     labels: tuple[str, ...]
+    captions: tuple[str, ...] = ()
 
 
 def read_records(path: Path) -> list[Record]:
@@ -93,7 +96,8 @@ def _table(path: Path, text: Iterable[str]) -> Iterator[Record]:
             raise InputError(path, f"line {reader.line_num}", list(row.values()), "has fewer values than columns")
         split = [part for part in row[things or ""].split("|") if part.strip()]
         labels = depicted(split) if things == "subjects" else split
-        yield _record(path, reader.line_num, row, labels)
+        captions = [part for part in row.get("captions", "").split("|") if part.strip()]
+        yield _record(path, reader.line_num, row, labels, captions)
 
 
 def _json_lines(path: Path, text: Iterable[str]) -> Iterator[Record]:
@@ -109,10 +113,11 @@ def _json_lines(path: Path, text: Iterable[str]) -> Iterator[Record]:
         for name in ("title", "labels"):
             if name not in row:
                 raise InputError(path, f"line {number}, {name}", None, "is missing")
-        yield _record(path, number, row, labels_of(path, f"line {number}, labels", row["labels"]))
+        labels, captions = (labels_of(path, f"line {number}, {name}", row.get(name)) for name in ("labels", "captions"))
+        yield _record(path, number, row, labels, captions)
 
 
-def _record(path: Path, line: int, row: Mapping[str, Any], labels: Iterable[str]) -> Record:
+def _record(path: Path, line: int, row: Mapping[str, Any], labels: Iterable[str], captions: Iterable[str]) -> Record:
     title, description = (field_text(path, f"line {line}, {name}", row.get(name)) for name in ("title", "description"))
     keys = tuple(dict.fromkeys(key for label in labels if (key := label_key(label))))
     given = row.get("id")
@@ -121,7 +126,8 @@ def _record(path: Path, line: int, row: Mapping[str, Any], labels: Iterable[str]
         raise InputError(path, f"line {line}, id", given, "must be a text or a number")
     made = hashlib.sha256(json.dumps([title, description, keys]).encode()).hexdigest()[:16]
     year = middle_year(path, f"line {line}, year_from", row.get("year_from"), row.get("year_to"), strict=True)
-    return Record(name or (str(given) if isinstance(given, int) else made), title, description, year, keys)
+    name = name or (str(given) if isinstance(given, int) else made)
+    return Record(name, title, description, year, keys, tuple(captions))
 
 
 def depicted(subjects: Iterable[str]) -> list[str]:
@@ -155,7 +161,7 @@ def _fraction(salt: str, record_id: str) -> float:
 def fingerprint(records: Iterable[Record]) -> str:
     """Return a hash of the records, whatever their order."""
     lines = sorted(
-        json.dumps([record.id, record.title, record.description, record.year, sorted(record.labels)])
+        json.dumps([record.id, record.title, record.description, record.year, sorted(record.labels), *record.captions])
         for record in records
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -25,6 +25,7 @@ from sgob_tasks.context.language.model import LanguageModel, ModelInfo
 from sgob_tasks.context.language.model_files import RECIPE, rounded, save_model, version_of
 from sgob_tasks.context.language.protocol import Trial, make_trials
 from sgob_tasks.context.language.records import Record, fingerprint, is_validation, read_records
+from sgob_tasks.context.language.relation_training import learn_relations
 from sgob_tasks.errors import InputError
 from sgob_tasks.progress import track
 
@@ -58,7 +59,7 @@ def fit_language_model(
     """Train on records; see ``train_language_model``.
 
     Args:
-        records: works with what they depict; those without are not used.
+        records: works with what they depict; of those without, only the texts are read, for relations.
         source: where they are from, for messages and the model's card.
         seed: of everything that is drawn.
         recipe: how the embeddings are trained.
@@ -82,6 +83,8 @@ def fit_language_model(
     info = ModelInfo("", {}, {}, {}, RECIPE)
     scores = measure(LanguageModel(parts, blend, info), trials)
     whole = rounded(fit_components(labelled, seed=seed, recipe=recipe, label="Training (2 of 2)"))
+    read = track(records, "Reading relations")
+    relations = learn_relations((record.title, record.description, *record.captions) for record in read)
     data: dict[str, Any] = {
         "source": Path(source).name,
         "sha256": fingerprint(records),
@@ -89,11 +92,12 @@ def fit_language_model(
         "with_labels": len(labelled),
         "labels": len(whole.encoder.labels),
         "validation_records": len(validation),
+        "relations": relations.told,
         "split": "validation: the fifth with the lowest hash of id; then trained again on all",
     }
     settings = {"seed": seed, "embeddings": EMBEDDINGS, "draws": DRAWS, **asdict(recipe)}
     info = ModelInfo(version_of(whole, blend), data, settings, scores | {"trials": len(trials)}, RECIPE)
-    return LanguageModel(whole, blend, info)
+    return LanguageModel(whole, blend, info, relations)
 
 
 def fit_on_trials(parts: Components, trials: Sequence[Trial]) -> Blend:

@@ -24,6 +24,7 @@ from sgob_tasks.context.scene_graph.things import (
     RIDES,
     SITS_ON,
     WEARS,
+    Opinion,
     Relation,
     Thing,
 )
@@ -45,8 +46,11 @@ _ONE_SUBJECT = {HOLDS, CARRIES, WEARS, RIDES}
 _ONE_OBJECT = {RIDES, SITS_ON, INSIDE}
 """Predicates of which a subject has one object, whichever of them it is."""
 
-Plausibility = Callable[[str, str, str], float]
-"""Given the labels of subject and object around a predicate: how plausible it is, 0 to 1; 0.5 changes nothing."""
+WORTH_SAYING = 0.05
+"""An opinion that is further from knowing nothing is told in the reason."""
+
+Plausibility = Callable[[str, str, str], Opinion]
+"""Given the labels of subject and object around a predicate: how plausible it is, such as ``RelationModel.opinion``."""
 
 
 def relate(
@@ -114,23 +118,28 @@ def _relations(fits: Iterable[tuple[Pair, Fit]], plausibility: Plausibility | No
     found = []
     for pair, fit in fits:
         score, reason = min(fit.score, 1.0), fit.reason
-        if score <= 0.0:
+        if score < min_score:  # words rank and remove; what the boxes do not show they do not make
             continue
         if plausibility is not None:
             opinion = plausibility(pair.a.label, fit.predicate, pair.b.label)
-            score = _add_log_odds(score, opinion)
-            if opinion < 0.4 or opinion > 0.6:
-                reason += f"; the language model finds this {'un' if opinion < 0.5 else ''}likely ({opinion:.2f})"
+            score = _add_log_odds(score, opinion.value)
+            if opinion.reason and abs(opinion.value - 0.5) > WORTH_SAYING:
+                reason += f"; {opinion.reason}"
         if score >= min_score:
             found.append(Relation(pair.a.id, fit.predicate, pair.b.id, score, reason))
     return found
 
 
 def _add_log_odds(score: float, opinion: float) -> float:
-    """Return the probability whose log-odds are those of both added; certainty is kept away from 0 and 1."""
+    """Return the probability whose log-odds are those of both added; certainty is kept away from 0 and 1.
+
+    An opinion that knows nothing, or is no number, leaves the score as it is.
+    """
+    if opinion == 0.5 or not math.isfinite(opinion):
+        return score
     odds = 1.0
     for value in (score, opinion):
-        value = min(max(value, 1e-3), 1 - 1e-3) if math.isfinite(value) else 0.5
+        value = min(max(value, 1e-3), 1 - 1e-3)
         odds *= value / (1.0 - value)
     return odds / (1.0 + odds)
 

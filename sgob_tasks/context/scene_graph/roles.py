@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sgob_tasks.context.scene_graph.things import (
+    CARRIES,
+    HOLDS,
+    INSIDE,
+    PART_OF,
+    RIDES,
+    SITS_ON,
+    SPATIAL,
+    STANDS_ON,
+    WEARS,
+)
 from sgob_tasks.detection.classes import ArtClass, ClassTable
 
 _AGENT_KINDS = {"person", "preternatural/human-like"}
@@ -91,6 +102,23 @@ def role_of(label: str, table: ClassTable | None = None) -> Role:
     """
     entry = (table or ClassTable.load()).get(label)
     return NO_ROLE if entry is None else _role(entry)
+
+
+def can(predicate: str, first: Role, second: Role) -> bool:
+    """Tell whether things of these roles can stand in a relation; of place, any can."""
+    return (
+        predicate in SPATIAL
+        or {
+            RIDES: first.agent and second.mount,
+            WEARS: first.agent and bool(second.worn),
+            HOLDS: first.agent and second.holdable,
+            CARRIES: first.agent and second.carried,
+            SITS_ON: first.agent and second.seat,
+            STANDS_ON: (first.agent and second.trampled) or (second.support and (first.holdable or first.animal)),
+            PART_OF: first.part and (second.agent or second.animal),
+            INSIDE: second.vessel and (first.agent or first.animal),
+        }[predicate]
+    )
 
 
 def _role(entry: ArtClass) -> Role:

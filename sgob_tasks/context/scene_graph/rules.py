@@ -7,11 +7,11 @@ and holders are known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sgob_tasks.context.scene_graph.geometry import lie, ramp, rise, slant
-from sgob_tasks.context.scene_graph.roles import Role
+from sgob_tasks.context.scene_graph.roles import Role, can
 from sgob_tasks.context.scene_graph.things import (
     ABOVE,
     BEHIND,
@@ -58,23 +58,9 @@ class Pair:
 
 def functional(pair: Pair) -> Iterator[Fit]:
     """Yield what A may do with B."""
-    a, b, role_a, role_b = pair.a, pair.b, pair.role_a, pair.role_b
-    if role_a.agent and role_b.mount:
-        yield _rides(pair)
-    if role_a.agent and role_b.worn:
-        yield _wears(pair)
-    if role_a.agent and role_b.holdable:
-        yield _holds(pair)
-    if role_a.agent and role_b.carried:
-        yield _carries(pair)
-    if role_a.agent and role_b.seat:
-        yield _sits(pair)
-    if (role_a.agent and role_b.trampled) or (role_b.support and (role_a.holdable or role_a.animal)):
-        yield _stands(pair)
-    if role_a.part and (role_b.agent or role_b.animal):
-        yield Fit(PART_OF, _enclosed(pair, 0.35), f"{a.label} lies within {b.label}")
-    if role_b.vessel and (role_a.agent or role_a.animal):
-        yield Fit(INSIDE, _aboard(pair), f"{a.label} is over the lower part of {b.label} and within its sides")
+    for predicate, rule in _FUNCTIONAL.items():
+        if can(predicate, pair.role_a, pair.role_b):
+            yield rule(pair)
 
 
 def _rides(pair: Pair) -> Fit:
@@ -168,14 +154,28 @@ def _stands(pair: Pair) -> Fit:
     return Fit(STANDS_ON, score, f"the foot of {pair.a.label} is on {pair.b.label}")
 
 
-def _enclosed(pair: Pair, largest: float) -> float:
+def _part(pair: Pair) -> Fit:
     m = lie(pair.a.box, pair.b.box)
-    return ramp(m.inside, 0.6, 0.9) * ramp(m.size, largest, largest / 2)
+    score = ramp(m.inside, 0.6, 0.9) * ramp(m.size, 0.35, 0.175)
+    return Fit(PART_OF, score, f"{pair.a.label} lies within {pair.b.label}")
 
 
-def _aboard(pair: Pair) -> float:
+def _aboard(pair: Pair) -> Fit:
     m = lie(pair.a.box, pair.b.box)
-    return ramp(m.over_x, 0.7, 0.95) * ramp(m.inside, 0.4, 0.8) * ramp(m.size, 0.6, 0.35) * ramp(m.foot, 1.1, 1.0)
+    score = ramp(m.over_x, 0.7, 0.95) * ramp(m.inside, 0.4, 0.8) * ramp(m.size, 0.6, 0.35) * ramp(m.foot, 1.1, 1.0)
+    return Fit(INSIDE, score, f"{pair.a.label} is over the lower part of {pair.b.label} and within its sides")
+
+
+_FUNCTIONAL: Mapping[str, Callable[[Pair], Fit]] = {
+    RIDES: _rides,
+    WEARS: _wears,
+    HOLDS: _holds,
+    CARRIES: _carries,
+    SITS_ON: _sits,
+    STANDS_ON: _stands,
+    PART_OF: _part,
+    INSIDE: _aboard,
+}
 
 
 def _touch(pair: Pair, otherwise: float) -> float:

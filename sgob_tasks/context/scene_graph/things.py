@@ -60,6 +60,19 @@ class Thing:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """How plausible it is to say of two classes that they stand in a relation, whatever their boxes look like.
+
+    Attributes:
+        value: 0 to 1; 0.5 knows nothing and changes nothing.
+        reason: what it rests on, in words; may be empty.
+    """
+
+    value: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Relation:
     """An edge: ``subject predicate object``.
 

@@ -91,6 +91,7 @@ def write_painted_records(path: Path, painted: Path) -> None:
         path,
         (
             {"id": str(image["id"]), **{name: image[name] for name in kept}}
+            | {"captions": [one["text"] for one in image["sentences"]] + [image["reference_caption"]]}
             | {"labels": sorted({thing["class_name"] for thing in things[image["id"]]})}
             for image in document["images"]
         ),

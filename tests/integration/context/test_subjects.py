@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sgob_tasks.context.iconography.describe import describe_subjects
 from sgob_tasks.context.iconography.stored_graph import graph_of_record
 from sgob_tasks.context.scene_graph.jsonld import graph_document
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
 from sgob_tasks.errors import InputError
 from sgob_tasks.store.tables import detections, media, models, records, relations, subjects
 
@@ -97,6 +98,35 @@ def test_twice_is_once_and_what_no_longer_holds_goes(store: sa.Engine) -> None:
         connection.execute(sa.update(detections).where(detections.c.label != "person").values(label=None))
     assert describe_subjects(store).changed > 0
     assert rows(store, relations) == rows(store, subjects) == []
+
+
+def test_what_texts_tell_decides_who_rides(store: sa.Engine) -> None:
+    """A horse between two, both over its back: boxes alone say one, the language model's texts the other."""
+    two = {
+        "person": (300.0, 120.0, 150.0, 240.0),
+        "monkey": (305.0, 125.0, 148.0, 236.0),
+        "horse": (220.0, 220.0, 360.0, 300.0),
+    }
+    texts = RelationModel({("monkey", "rides", "horse"): 40, ("person", "next_to", "horse"): 90})
+    other = RelationModel({("person", "rides", "horse"): 40, ("monkey", "next_to", "horse"): 90})
+    add_model(store)
+    add_picture(store, "/1/two", None, two)
+
+    def riders() -> list[tuple[str, str]]:
+        names = {row.id: row.label for row in rows(store, detections)}
+        found = [row for row in rows(store, relations) if row.predicate == "rides"]
+        return [(names[row.subject_id], row.reason.partition("; ")[2]) for row in found]
+
+    describe_subjects(store)
+    assert [reason for _, reason in riders()] == [""]
+    assert describe_subjects(store, texts=texts).records == 1, "texts are new: all is due"
+    assert describe_subjects(store, texts=texts).records == 0
+    assert riders() == [("monkey", "texts: monkey rides horse 40 times, horse rides monkey never")]
+    assert {row.version for row in rows(store, relations)} == {f"scene-graph-1; texts {texts.version}"}
+    assert describe_subjects(store, texts=other).records == 1, "another model: due again"
+    assert riders() == [("person", "texts: person rides horse 40 times, horse rides person never")]
+    assert describe_subjects(store).records == 1, "without a model, boxes and classes decide alone"
+    assert [reason for _, reason in riders()] == [""]
 
 
 def test_a_broken_mask_is_counted_and_the_boxes_still_count(store: sa.Engine) -> None:

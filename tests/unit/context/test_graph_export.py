@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyld import jsonld
 
+from sgob_tasks.cli import main
 from sgob_tasks.context.iconography.rank import Subject
 from sgob_tasks.context.scene_graph.export import write_graphs
 from sgob_tasks.context.scene_graph.graph import Graph, graph_of_file
 from sgob_tasks.context.scene_graph.jsonld import NAMESPACE, PREDICATE_URIS, graph_document
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
 from sgob_tasks.context.scene_graph.svg import MOST_THINGS, WIDTH, graph_svg
 from sgob_tasks.context.scene_graph.things import PREDICATES, Relation, Thing
 from sgob_tasks.errors import InputError
@@ -120,6 +122,29 @@ def test_a_picture_without_boxes_has_a_graph(tmp_path: Path) -> None:
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path, document: Any, field: str) -> None:
     with pytest.raises(InputError, match=field):
         graph(tmp_path, document)
+
+
+def test_a_model_weighs_the_relations_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.json").write_text("{}")
+    RelationModel({("person", "rides", "horse"): 41, ("dog", "next_to", "cat"): 99}).save(model / "relations.json")
+    file = tmp_path / "picture.json"
+    file.write_text(json.dumps(GEORGE), encoding="utf-8")
+    words = ["context", "graph", "--in", str(file), "--json"]
+    assert main([*words, "--model", str(model)]) == 0
+    weighed = capsys.readouterr().out
+    assert "texts: person rides horse 41 times, horse rides person never" in weighed
+    assert main(words) == 0
+    plain = capsys.readouterr().out
+    assert "texts:" not in plain
+    (model / "relations.json").unlink()
+    assert main([*words, "--model", str(model)]) == 0
+    assert capsys.readouterr().out == plain, "a model from before relations were read says nothing"
+    assert main([*words, "--model", str(tmp_path)]) == 1
+    assert "is no language model" in capsys.readouterr().err
+    assert main(["context", "graph", "--record", "/1/a", "--model", str(model)]) == 1
+    assert "goes with --in only" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from sgob_tasks.context.scene_graph.things import (
     STANDS_ON,
     WEARS,
     WORDS,
+    Opinion,
     Relation,
     Thing,
 )
@@ -134,15 +135,28 @@ def test_two_things_of_one_id_are_refused() -> None:
 def test_a_language_model_reweighs_without_a_say_of_its_own() -> None:
     two = scene(("person", (100, 100, 100, 300)), ("book", (150, 180, 60, 50)))
     plain = next(r for r in relate(two) if r.predicate == HOLDS)
-    assert not [r for r in relate(two, plausibility=lambda *_: 0.0) if r.predicate == HOLDS and r.score > 0.6]
-    same = next(r for r in relate(two, plausibility=lambda *_: 0.5) if r.predicate == HOLDS)
-    assert same.score == pytest.approx(plain.score, abs=2e-3)
-    assert same.reason == plain.reason
+    assert not [r for r in relate(two, plausibility=lambda *_: Opinion(0.0)) if r.predicate == HOLDS and r.score > 0.6]
+    same = next(r for r in relate(two, plausibility=lambda *_: Opinion(0.5, "nothing")) if r.predicate == HOLDS)
+    assert same == plain
     asked: list[tuple[str, str, str]] = []
-    likely = relate(two, plausibility=lambda a, p, b: asked.append((a, p, b)) or 0.9)
+
+    def likely(a: str, p: str, b: str) -> Opinion:
+        asked.append((a, p, b))
+        return Opinion(0.9, "texts: often")
+
+    found = next(r for r in relate(two, plausibility=likely) if r.predicate == HOLDS)
     assert ("person", HOLDS, "book") in asked
-    assert "likely (0.90)" in next(r.reason for r in likely if r.predicate == HOLDS)
-    assert relate(two, plausibility=lambda *_: math.nan)
+    assert found.reason == f"{plain.reason}; texts: often"
+    assert found.score <= 1.0
+    assert relate(two, plausibility=lambda *_: Opinion(math.nan)) == relate(two)
+
+
+def test_words_do_not_make_what_the_boxes_do_not_show() -> None:
+    apart = scene(("person", (0, 0, 50, 100)), ("book", (400, 10, 20, 20)), ("horse", (100, 0, 80, 90)))
+    sure = relate(apart, plausibility=lambda *_: Opinion(1.0, "texts: always"))
+    assert {(r.subject, r.predicate, r.object) for r in sure} == {
+        (r.subject, r.predicate, r.object) for r in relate(apart)
+    }
 
 
 def test_every_predicate_has_words_and_places_have_inverses() -> None:

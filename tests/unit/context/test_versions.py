@@ -10,6 +10,7 @@ from sgob_tasks.context import picture_context
 from sgob_tasks.context.fusion import FusionWeights
 from sgob_tasks.context.iconography import version
 from sgob_tasks.context.picture_context import ContextModels
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
 from sgob_tasks.context.time_priors import TimePriors
 from sgob_tasks.detection.classes import ClassTable
 
@@ -40,6 +41,7 @@ def test_each_part_of_the_context_is_in_its_version(monkeypatch: pytest.MonkeyPa
 
 def test_rules_and_tables_are_in_the_version_of_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = [version.describing_version(TABLE), version.describing_version(other_table(iconclass="1"))]
+    versions += [version.describing_version(TABLE, RelationModel({("person", "rides", "horse"): n})) for n in (1, 2)]
     for name in ("RANK_VERSION", "RELATE_VERSION"):
         with monkeypatch.context() as patched:
             patched.setattr(version, name, "another")

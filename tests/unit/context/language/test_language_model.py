@@ -11,7 +11,15 @@ import pytest
 from sgob_tasks.context.language.encoder import EVIDENCE, PRIOR, Context
 from sgob_tasks.context.language.evaluate import evaluation_rows, render_rows
 from sgob_tasks.context.language.model import LanguageModel
-from sgob_tasks.context.language.model_files import ARRAYS, INFO, VOCABULARY, load_model, save_model
+from sgob_tasks.context.language.model_files import (
+    ARRAYS,
+    INFO,
+    RELATIONS,
+    VOCABULARY,
+    load_model,
+    load_relations,
+    save_model,
+)
 from sgob_tasks.context.language.records import Record
 from sgob_tasks.context.language.training import fit_language_model
 from sgob_tasks.errors import InputError
@@ -142,7 +150,7 @@ def test_a_model_is_a_folder(language_model: LanguageModel, tmp_path: Path) -> N
     folder = tmp_path / "deep" / "model"
     save_model(language_model, folder)
     save_model(language_model, folder)
-    assert sorted(path.name for path in folder.iterdir()) == [ARRAYS, INFO, VOCABULARY]
+    assert sorted(path.name for path in folder.iterdir()) == [ARRAYS, INFO, RELATIONS, VOCABULARY]
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
     loaded = load_model(folder)
     assert loaded.info == language_model.info
@@ -167,6 +175,7 @@ def test_a_folder_of_something_else_is_left_alone(language_model: LanguageModel,
     [
         (INFO, b"{"), (INFO, b"[]"), (INFO, b'{"recipe": 1}'), (VOCABULARY, b"[]"), (VOCABULARY, b'{"words": 1}'),
         (ARRAYS, b""), (ARRAYS, b"PK"), (ARRAYS, b"\x80\x04."), (ARRAYS, None), (INFO, None),
+        (RELATIONS, b"{"), (RELATIONS, b"[]"),
     ],
 )  # fmt: skip
 def test_a_broken_model_is_named(
@@ -191,6 +200,39 @@ def test_a_model_that_was_changed_or_is_of_another_recipe_is_refused(
     path.write_text(json.dumps(info | {"recipe": 0}))
     with pytest.raises(InputError, match=r"recipe = 0: this version reads"):
         load_model(tmp_path / "model")
+
+
+def test_a_model_knows_what_its_texts_tell_of_relations(language_model: LanguageModel, tmp_path: Path) -> None:
+    told = [Record(f"T{n}", "A man on horseback", "", None, (), ("A girl with a dog.",)) for n in range(30)]
+    model = fit_language_model([*make_records(600), *told], seed=3, recipe=SMALL)
+    assert model.info.version == language_model.info.version, "labels are judged as before"
+    before = language_model.relations
+    assert before is not None
+    assert model.info.data["relations"] == before.told + 60
+    assert model.info.data["sha256"] != language_model.info.data["sha256"]
+    save_model(model, tmp_path / "model")
+    relations = load_relations(tmp_path / "model")
+    loaded = load_model(tmp_path / "model").relations
+    assert relations is not None
+    assert loaded is not None
+    assert relations.version == loaded.version
+    assert (relations.count("person", "rides", "horse"), relations.count("dog", "next_to", "person")) == (30, 30)
+    save_model(language_model, tmp_path / "model")
+    again = load_relations(tmp_path / "model")
+    assert again is not None
+    assert again.version == before.version, "a model that is replaced takes what it was told with it"
+
+
+def test_a_model_from_before_relations_were_read_says_nothing_of_them(
+    language_model: LanguageModel, tmp_path: Path
+) -> None:
+    save_model(language_model, tmp_path / "model")
+    (tmp_path / "model" / RELATIONS).unlink()
+    assert load_relations(tmp_path / "model") is None
+    assert load_model(tmp_path / "model").relations is None
+    assert load_relations(None) is None
+    with pytest.raises(InputError, match="is no language model"):
+        load_relations(tmp_path)
 
 
 def test_pickles_are_not_read(language_model: LanguageModel, tmp_path: Path) -> None:

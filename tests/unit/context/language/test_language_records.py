@@ -51,6 +51,19 @@ def test_what_is_depicted() -> None:
     assert depicted(subjects) == ["Chair", "horse"]
 
 
+def test_captions_are_read_where_there_are_any(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines(captions=["A man rides.", "A horse."]))
+    first, second, *_ = read_records(path)
+    assert (first.captions, second.captions) == (("A man rides.", "A horse."), ())
+    path.write_text(lines(captions="A man rides."))
+    with pytest.raises(InputError, match="line 1, captions"):
+        read_records(path)
+    table = tmp_path / "a.csv"
+    table.write_text("title,labels,captions\n" + "Horse,horse,A man rides.|| A horse.\n" * 60)
+    assert read_records(table)[0].captions == ("A man rides.", " A horse.")
+
+
 def test_json_lines_and_plain_table(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(lines(description="A man on a horse", year_to=1710, id=7))
