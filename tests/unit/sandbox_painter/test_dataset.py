@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from sgob_tasks.context.language.relation_training import learn_relations
 from sgob_tasks.errors import InputError
 from sgob_tasks.sandbox.collection import FAULTS, Collection
 from sgob_tasks.sandbox.painter import CLASSES, paint_collection, paint_training_set
 from sgob_tasks.sandbox.painter.__main__ import main
+from sgob_tasks.sandbox.painter.captioned import write_painted_records
 from sgob_tasks.sandbox.painter.dataset import orders, scene_seed
 from sgob_tasks.sandbox.painter.twofold import WITH_LOOK_ALIKE
 
@@ -52,6 +54,15 @@ def test_held_out_has_the_anachronistic_subset() -> None:
 def test_numbers_out_of_range_are_named(count: int, seed: int, field: str) -> None:
     with pytest.raises(InputError, match=f"painter: {field} = "):
         orders(count, seed, "train")
+
+
+def test_records_of_the_language_model_tell_of_relations(training_set: Path, tmp_path: Path) -> None:
+    write_painted_records(tmp_path / "records.jsonl", training_set / "train.json")
+    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 28
+    assert all(row["captions"] and all(row["captions"]) for row in rows)
+    relations = learn_relations((row["title"], *row["captions"]) for row in rows)
+    assert relations.count("person", "rides", "horse") > relations.count("horse", "rides", "person") == 0
 
 
 @pytest.mark.parametrize(("name", "count"), [("train.json", 28), ("val.json", 20)])

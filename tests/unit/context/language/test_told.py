@@ -37,6 +37,7 @@ def told(text: str | None) -> list[str]:
         ("A bishop with a mitre", ["person wears mitre"]),
         ("Lady with a dog", ["dog next_to person"]),
         ("Fishermen in boats", ["person inside boat"]),
+        ("A Barge and Rowing Boats", ["boat next_to boat"]),
         ("Angel above a tree", ["angel above tree"]),
         ("Tree beneath an angel", ["angel above tree"]),
         ("A crowned woman", ["person wears crown"]),
