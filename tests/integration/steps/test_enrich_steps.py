@@ -14,7 +14,8 @@ from PIL import Image
 from pydantic import SecretStr
 
 from sgob_tasks.config import Settings
-from sgob_tasks.errors import PermanentError
+from sgob_tasks.context.scene_graph.relation_model import RelationModel
+from sgob_tasks.errors import InputError, PermanentError
 from sgob_tasks.harvest.media import media_path
 from sgob_tasks.steps import enrich, report
 from sgob_tasks.store import batches
@@ -150,3 +151,26 @@ def test_a_night_without_news_changes_no_annotation(
     report.write_report(settings, run_id="night 2", ends=True)
     latest = (settings.runs_dir / "latest" / "index.html").read_text()
     assert "night 1" in latest, "a night without news has nothing to show"
+
+
+def test_scenes_are_described_with_the_texts_of_the_language_model_that_the_settings_name(
+    settings: Settings, pictures: list[str], champion: None
+) -> None:
+    batch = enrich.plan_batch(settings, run_id="night 1")
+    write_results(Path(batch["job_dir"]), 0)
+    enrich.load(settings, batch, run_id="night 1")
+    enrich.context(settings, run_id="night 1")
+    assert enrich.describe_scenes(settings)["records"] == 6
+    folder = settings.home / "language-model"
+    folder.mkdir()
+    (folder / "model.json").write_text("{}")
+    named = settings.model_copy(update={"context": settings.context.model_copy(update={"language_model": folder})})
+    assert enrich.describe_scenes(named)["records"] == 0, "a model from before relations were read says nothing"
+    RelationModel({("person", "rides", "horse"): 3}).save(folder / "relations.json")
+    assert enrich.describe_scenes(named)["records"] == 6
+    assert enrich.describe_scenes(named)["records"] == 0
+    RelationModel({("person", "rides", "horse"): 4}).save(folder / "relations.json")
+    assert enrich.describe_scenes(named)["records"] == 6, "another model"
+    (folder / "relations.json").write_text("{}")
+    with pytest.raises(InputError, match=r"relations\.json"):
+        enrich.describe_scenes(named)
