@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sgob_tasks.context.date_range import of_years
 from sgob_tasks.context.dates import DateRange, parse_date
 from sgob_tasks.context.time_context import weight
 from sgob_tasks.detection.classes import ClassTable
@@ -62,13 +63,7 @@ def lines_of(connection: sa.Connection, page: Sequence[Picture], table: ClassTab
 
 
 def _date(row: Any) -> DateRange | None:
-    parsed = parse_date(row.date_text)
-    if parsed is not None:
-        return parsed
-    known = sorted(year for year in (row.year_from, row.year_to) if year is not None)
-    if len(known) == 2:
-        return DateRange(*known)
-    return DateRange(row.year_from, row.year_to) if known else None
+    return parse_date(row.date_text) or of_years(row.year_from, row.year_to)
 
 
 def _records(connection: sa.Connection, page: Sequence[Picture]) -> dict[str, list[Any]]:

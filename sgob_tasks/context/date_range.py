@@ -86,6 +86,14 @@ def _year(year: int | None) -> str:
     return f"{-year} BC" if year is not None and year < 0 else str(year)
 
 
+def of_years(year_from: int | None, year_to: int | None) -> DateRange | None:
+    """Return the range of the years that a record has, in either order; None where it has none."""
+    known = sorted(year for year in (year_from, year_to) if year is not None)
+    if len(known) == 2:
+        return DateRange(known[0], known[1])
+    return DateRange(year_from, year_to) if known else None
+
+
 def combine(ranges: Sequence[DateRange]) -> DateRange:
     """Make one range of several, at least one; the rules are in the description of ``context.dates``."""
     both = [r for r in ranges if r.year_from is None] and [r for r in ranges if r.year_to is None]

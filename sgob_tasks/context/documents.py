@@ -1,7 +1,8 @@
-"""Reads the JSON documents that hold what context has learned: each names its format."""
+"""Reads what context knows: the tables that come with it, and the documents of what it has learned."""
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,24 @@ def field_of(path: Path, document: dict[str, Any], name: str, kind: type) -> Any
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise InputError(path, name, value, f"must be a JSON {kind.__name__}")
     return value
+
+
+def read_rows(path: Path, columns: tuple[str, ...], delimiter: str = ",") -> list[dict[str, str]]:
+    """Read a CSV with exactly these columns.
+
+    Raises:
+        InputError: the file cannot be read, or a line has too many or too few values.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+            if tuple(reader.fieldnames or ()) != columns:
+                raise InputError(path, "header", reader.fieldnames, f"must be {delimiter.join(columns)}")
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise InputError(path, f"line {reader.line_num}", row, f"must have {len(columns)} values")
+                rows.append(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, "file", str(error), "cannot be read as CSV in UTF-8") from error
+    return rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sgob_tasks.context.date_range import of_years
 from sgob_tasks.context.dates import DateRange, parse_date, parse_title_date
 from sgob_tasks.context.evidence import Work
 from sgob_tasks.context.picture_context import ContextModels, correct_with_context
@@ -195,11 +196,4 @@ def _date_of(row: sa.Row[Any], tally: _Tally) -> DateRange | None:
         date = parse_title_date(row.title)
         tally.dated_by_title += date is not None
     tally.dated += date is not None
-    return date or _stored_date(row)
-
-
-def _stored_date(row: sa.Row[Any]) -> DateRange | None:
-    known = sorted(year for year in (row.year_from, row.year_to) if year is not None)
-    if len(known) == 2:
-        return DateRange(known[0], known[1])
-    return DateRange(row.year_from, row.year_to) if known else None
+    return date or of_years(row.year_from, row.year_to)

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sgob_tasks.context.dates import DateRange
+from sgob_tasks.context.date_range import DateRange, of_years
 from sgob_tasks.context.iconography.rank import VERSION as RANK_VERSION
 from sgob_tasks.context.iconography.rank import Subject, rank_subjects
 from sgob_tasks.context.iconography.version import describing_version, relating_version
@@ -176,10 +176,7 @@ def thing_of(row: sa.Row[Any], date: DateRange | None, table: ClassTable) -> Thi
 
 def date_of(row: sa.Row[Any]) -> DateRange | None:
     """Return a record's years, which the time context has written; None where there are none."""
-    known = sorted(year for year in (row.year_from, row.year_to) if year is not None)
-    if len(known) == 2:
-        return DateRange(known[0], known[1])
-    return DateRange(row.year_from, row.year_to) if known else None
+    return of_years(row.year_from, row.year_to)
 
 
 def _relate(record_id: str, things: list[Thing], means: _Means, tally: _Tally) -> list[Relation]:

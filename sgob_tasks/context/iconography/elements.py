@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sgob_tasks.context.iconography.saints import load_saints, read_rows
+from sgob_tasks.context.documents import read_rows
+from sgob_tasks.context.iconography.saints import load_saints
 from sgob_tasks.context.iconography.scenes import Choice, SceneRelation
 from sgob_tasks.context.iconography.words import split_words
 from sgob_tasks.context.scene_graph.things import HOLDS, Relation, Thing

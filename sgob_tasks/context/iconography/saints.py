@@ -9,12 +9,12 @@ those of the class table, not looked up at wikidata.org.
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sgob_tasks.context.documents import read_rows
 from sgob_tasks.errors import InputError
 
 SAINTS_CSV = Path(__file__).parent / "saints.csv"
@@ -52,27 +52,6 @@ class Saint:
         names = [part if part in small else part.title() for part in self.key.lower().split(" ")]
         prefix = "Saints" if "&" in self.key else "Saint"
         return f"{prefix} {' '.join(names)}".replace("&", "and").replace(" Ix", " IX").replace(" Ii", " II")
-
-
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV with exactly these columns.
-
-    Raises:
-        InputError: the file cannot be read, or a line has too many or too few values.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            if tuple(reader.fieldnames or ()) != columns:
-                raise InputError(path, "header", reader.fieldnames, f"must be {','.join(columns)}")
-            rows = []
-            for row in reader:
-                if None in row or None in row.values():
-                    raise InputError(path, f"line {reader.line_num}", row, f"must have {len(columns)} values")
-                rows.append(row)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, "file", str(error), "cannot be read as CSV in UTF-8") from error
-    return rows
 
 
 @functools.lru_cache(maxsize=2)

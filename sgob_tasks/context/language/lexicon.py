@@ -8,13 +8,13 @@ with its language, and a cue reads only words of its own: Dutch *beer* is a bear
 
 from __future__ import annotations
 
-import csv
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sgob_tasks.captions.generator.class_words import phrases, plural
+from sgob_tasks.context.documents import read_rows
 from sgob_tasks.context.iconography.names import load_names
 from sgob_tasks.context.iconography.words import split_words
 from sgob_tasks.context.language.classes import class_labels
@@ -102,7 +102,7 @@ def _mentions(table: ClassTable, words: Path) -> dict[Phrase, dict[str, str]]:
     """Return the words for classes: of the table of words, else of one class's own name, else of one class alone."""
     known: tuple[dict[tuple[Phrase, str], set[str]], ...] = ({}, {}, {})
 
-    for row in _rows(words, ("class", "language", "words")):
+    for row in read_rows(words, ("class", "language", "words"), ";"):
         if row["class"] in table or not row["class"]:  # classes of another table are not asked about
             for word in row["words"].split("|"):
                 known[0].setdefault((as_phrase(word), row["language"]), set()).add(row["class"])
@@ -135,7 +135,7 @@ def as_phrase(text: str) -> Phrase:
 
 
 def _cues(path: Path) -> Iterator[tuple[Phrase, str, Cue]]:
-    for row in _rows(path, ("reading", "predicates", "object", "language", "cues")):
+    for row in read_rows(path, ("reading", "predicates", "object", "language", "cues"), ";"):
         predicates = tuple(row["predicates"].split("|")) if row["predicates"] else ()
         if row["reading"] not in READINGS:
             raise InputError(path, "reading", row["reading"], f"must be one of {', '.join(READINGS)}")
@@ -147,18 +147,3 @@ def _cues(path: Path) -> Iterator[tuple[Phrase, str, Cue]]:
             if not (phrase := as_phrase(text)):
                 raise InputError(path, "cues", row["cues"], "must be words")
             yield phrase, row["language"], Cue(row["reading"], predicates, row["object"])
-
-
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, delimiter=";", strict=True)
-            if next(reader, None) != list(columns):
-                raise InputError(path, "header", None, f"must be {';'.join(columns)}")
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, "file", path.name, f"cannot be read as CSV in UTF-8: {error}") from error
-    for number, row in rows:
-        if len(row) != len(columns):
-            raise InputError(path, f"line {number}", row, f"must have {len(columns)} values")
-    return [dict(zip(columns, row, strict=True)) for _, row in rows]
